@@ -1,0 +1,60 @@
+# The lecture's commands; `make` alone lists them. Windows has no make: the README gives the same in pip's words.
+PYTHON ?= python3
+FOLDER ?= notebooks
+COPY ?= my-notebooks
+NAMES ?=
+HERE := .venv/bin/python
+
+.PHONY: help lab test notebooks data copy
+
+help:
+	@sed -n 's/^\([a-z]*\):.*## /make \1: /p' Makefile
+
+lab: .venv/lecture  ## open the notebooks in JupyterLab (FOLDER=my-notebooks opens your copy)
+	@cd "$(FOLDER)" && "$(CURDIR)/$(HERE)" -m jupyterlab $(as_root) $(no_screen)
+
+test: .venv/tests  ## run every check
+	@$(HERE) -m pytest -n 2 --dist loadfile
+
+notebooks: .venv/lecture  ## run the notebooks' sources on CIFAR-10 and keep the outputs (NAMES=05-fgsm: only this one)
+	@$(HERE) notebooks/build.py $(NAMES)
+
+data: .venv/lecture  ## fetch CIFAR-10, once, before the lecture
+	@$(HERE) -m helpers.data
+
+copy:  ## copy the notebooks to where no update touches them (COPY=spring gives the folder's name)
+	$(if $(wildcard $(COPY)),$(error $(COPY) exists already and stays as it is; choose another name: make copy COPY=spring))
+	@mkdir "$(COPY)" && cp notebooks/*.ipynb "$(COPY)"
+	@echo "Your copy is in $(COPY). Open it with: make lab FOLDER=$(COPY)"
+
+# The stamps go before pip starts and come back when pip is done, so that an interrupted install starts anew.
+define install
+$(if $(new),$(if $(unfit),$(error $(unfit))))
+@$(if $(new),echo "Installing into .venv (once: 2.4 GB and a few minutes)" && "$(PYTHON)" -m venv --clear .venv)
+@rm -f .venv/lecture .venv/tests
+@$(HERE) -m pip install --disable-pip-version-check $(1)
+@touch .venv/lecture
+endef
+
+.venv/lecture: .venv/bin/python requirements.txt pyproject.toml
+	$(call install,-r requirements.txt)
+
+.venv/tests: .venv/bin/python requirements.txt pyproject.toml tests/requirements.txt
+	$(call install,-r requirements.txt -r tests/requirements.txt)
+	@touch .venv/tests
+
+.venv/bin/python: ;
+
+new = $(shell test -e .venv/lecture && test -x $(HERE) || echo new)
+
+# What keeps $(PYTHON) from making a .venv, in one line; nothing where it can.
+unfit = $(shell \
+  command -v "$(PYTHON)" >/dev/null || { echo 'there is no $(PYTHON): sudo apt install python3-venv'; exit; }; \
+  "$(PYTHON)" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || \
+    { echo "$(PYTHON) is $$("$(PYTHON)" -V 2>&1), the lecture needs 3.11 to 3.13:" \
+           "name one that you have, as in make $(MAKECMDGOALS) PYTHON=python3.12"; exit; }; \
+  "$(PYTHON)" -c 'import ensurepip' 2>/dev/null || echo 'python3-venv is missing: sudo apt install python3-venv')
+
+# JupyterLab refuses to run as root unless told; without a screen it could start a text browser in this terminal.
+as_root = $(if $(filter 0,$(shell id -u)),--allow-root)
+no_screen = $(if $(DISPLAY)$(WAYLAND_DISPLAY)$(BROWSER)$(filter Darwin,$(shell uname)),,--no-browser)

@@ -1,0 +1,200 @@
+"""The set-up: what the Makefile does on machines that lack something, and that each fact has one home."""
+import ast
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from importlib.metadata import packages_distributions
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+PYTHON_RANGE = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["requires-python"]
+SOURCES = sorted(path for folder in ("helpers", "notebooks", "tests") for path in (ROOT / folder).rglob("*.py"))
+
+# Stands in for python3: knows no ensurepip or has another version as told, and instead of a .venv makes a file that
+# notes down what pip is asked for, and ends like PIP_ENDS.
+FAKE_PYTHON = f"""#!/bin/sh
+if [ "$1" = -m ]; then
+  rm -rf .venv && mkdir -p .venv/bin
+  printf '#!/bin/sh\\necho "$@" >> "$LOG"\\nexit "$PIP_ENDS"\\n' > .venv/bin/python
+  chmod +x .venv/bin/python
+  echo venv >> "$LOG"
+elif [ "$1" = -V ]; then
+  echo Python $VERSION
+else
+  exec {sys.executable} -c '
+import os, sys
+sys.version_info = tuple(map(int, os.environ["VERSION"].split(".")))
+if os.environ.get("NO_VENV"):
+    sys.modules["ensurepip"] = None
+exec(sys.argv[1])' "$2"
+fi
+"""
+
+
+def read(name):
+    return (ROOT / name).read_text(encoding="utf-8")
+
+
+def requirements(name):
+    """The lines of a requirements file that name a package: package → its line."""
+    lines = [line for line in read(name).splitlines() if line[0] not in "#-"]
+    return {re.match(r"[\w-]+", line)[0].lower(): line for line in lines}
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A folder with the Makefile and what it looks at, and a fake python3."""
+    if not shutil.which("make"):
+        pytest.skip("no make on this machine")
+    for name in ("Makefile", "requirements.txt", "pyproject.toml", "tests/requirements.txt"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        shutil.copy(ROOT / name, tmp_path / name)
+    (tmp_path / "notebooks").mkdir()
+    (tmp_path / "notebooks" / "01-data.ipynb").write_text("{}")
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "python3").write_text(FAKE_PYTHON)
+    (tmp_path / "bin" / "python3").chmod(0o755)
+    return tmp_path
+
+
+def make(folder, *words, pip_ends=0, version="3.11.2", **more):
+    """Run make with the fake python3 first on PATH; what it printed, and the lines that the fakes noted down."""
+    log = folder / "log"
+    log.write_text("")
+    path = f"{folder / 'bin'}{os.pathsep}{os.environ['PATH']}"
+    outer = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
+    done = subprocess.run(
+        ["make", *words],
+        cwd=folder,
+        env={**outer, "PATH": path, "PIP_ENDS": str(pip_ends), "VERSION": version, "LOG": str(log), **more},
+        capture_output=True,
+        text=True,
+    )
+    return done, log.read_text().splitlines()
+
+
+@pytest.mark.parametrize(
+    "machine, advice",
+    [
+        ({"NO_VENV": "1"}, "python3-venv is missing: sudo apt install python3-venv"),
+        ({"version": "3.10.13"}, "python3 is Python 3.10.13, the lecture needs 3.11 to 3.13"),
+        ({"version": "3.14.0"}, "make lab PYTHON=python3.12"),
+        ({"words": ["PYTHON=python3.99"]}, "there is no python3.99"),
+    ],
+)
+def test_an_unfit_machine_gets_one_line(folder, machine, advice):
+    done, log = make(folder, "lab", *machine.pop("words", ()), **machine)
+    assert done.returncode and not log and not done.stdout
+    assert advice in done.stderr and done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("version", ["3.11.2", "3.13.9"])
+def test_set_up_happens_once(folder, version):
+    for target, installs in (("lab", 1), ("lab", 0), ("test", 1), ("test", 0), ("lab", 0)):
+        _, log = make(folder, target, version=version)
+        assert sum("pip install" in line for line in log) == installs, (target, log)
+        assert ("venv" in log) == (target == "lab" and installs == 1)
+        assert {"lab": "-m jupyterlab", "test": "-m pytest"}[target] in log[-1]
+
+
+@pytest.mark.parametrize("target", ["lab", "test"])
+def test_an_interrupted_install_starts_anew(folder, target):
+    done, log = make(folder, target, pip_ends=1)
+    assert done.returncode and len(log) == 2
+    done, log = make(folder, target)
+    assert not done.returncode and log[0] == "venv" and "pip install" in log[1]
+
+
+def test_an_interrupted_update_starts_anew(folder):
+    make(folder, "test")
+    os.utime(folder / "tests" / "requirements.txt")
+    assert make(folder, "test", pip_ends=1)[0].returncode
+    assert make(folder, "lab")[1][0] == "venv"
+
+
+@pytest.mark.parametrize("name", ["requirements.txt", "pyproject.toml"])
+def test_changed_requirements_are_installed(folder, name):
+    make(folder, "lab")
+    os.utime(folder / name)
+    _, log = make(folder, "lab", version="3.9.1")  # the .venv that is there has its own Python
+    assert "venv" not in log and "-r requirements.txt" in log[0]
+
+
+def test_a_vanished_python_is_replaced(folder):
+    make(folder, "lab")
+    (folder / ".venv" / "bin" / "python").unlink()
+    (folder / ".venv" / "bin" / "python").symlink_to("gone")
+    assert make(folder, "lab")[1][0] == "venv"
+
+
+def test_lab_and_test_ask_for_what_they_say(folder):
+    lab = make(folder, "lab", DISPLAY="", WAYLAND_DISPLAY="", BROWSER="")[1]
+    assert ("--allow-root" in lab[-1]) == (os.getuid() == 0)
+    assert ("--no-browser" in lab[-1]) == (sys.platform != "darwin")
+    assert "--no-browser" not in make(folder, "lab", DISPLAY=":0")[1][-1]
+    assert "-r tests/requirements.txt" in make(folder, "test")[1][0]
+
+
+def test_copy_never_overwrites(folder):
+    done, _ = make(folder, "copy")
+    assert "my-notebooks" in done.stdout
+    mine = folder / "my-notebooks" / "01-data.ipynb"
+    mine.write_text("mine")
+    done, _ = make(folder, "copy")
+    assert done.returncode and "COPY=spring" in done.stderr and mine.read_text() == "mine"
+    assert make(folder, "copy", "COPY=spring")[0].returncode == 0
+    assert (folder / "spring" / "01-data.ipynb").read_text() == "{}"
+
+
+def test_one_python_range():
+    low, high = re.fullmatch(r">=3\.(\d+),<3\.(\d+)", PYTHON_RANGE).groups()
+    assert f"(3, {low}) <= sys.version_info[:2] <= (3, {int(high) - 1})" in read("Makefile")
+    assert f"3.{low} to 3.{int(high) - 1}" in read("Makefile") and f"3.{low} to 3.{int(high) - 1}" in read("README.md")
+
+
+def test_conda_installs_the_same():
+    entries = re.findall(r"^ +- (.+)$", read("environment.yml"), re.MULTILINE)
+    assert entries == ["conda-forge", f"python{PYTHON_RANGE}", "pip", "pip:", "-r requirements.txt"]
+
+
+@pytest.mark.parametrize("name", ["requirements.txt", "tests/requirements.txt"])
+def test_each_requirement_is_a_range_with_a_reason(name):
+    for package, line in requirements(name).items():
+        assert "==" not in line and re.search(r">=\S+ +# \w+", line), package
+
+
+def test_the_last_requirement_is_the_package_itself():
+    assert read("requirements.txt").splitlines()[-1] == "-e ."
+
+
+def imported(path):
+    """Names of the third-party modules that a file imports anywhere."""
+    own = {"helpers", "build", "conftest"} | set(sys.stdlib_module_names)
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            names.add(node.module.split(".")[0])
+    return names - own
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_import_is_declared(path):
+    declared = set(requirements("requirements.txt"))
+    if path.is_relative_to(ROOT / "tests"):
+        declared |= set(requirements("tests/requirements.txt"))
+    providers = packages_distributions()
+    for name in imported(path):
+        packages = {package.lower() for package in providers.get(name, [name])}
+        assert packages & declared, f"{path.name} imports {name}, which no requirements file names"
+
+
+def test_every_link_in_the_readme_leads_somewhere():
+    links = re.findall(r"\]\((?!https?:|#)([^)#]+)", read("README.md"))
+    assert links and [link for link in links if not (ROOT / link).exists()] == []
