@@ -1,0 +1,10 @@
+"""What the lecture's notebooks share: data, networks, attacks, evaluation, figures, sliders.
+
+Read the modules in this order: sketches, data, models, attacks, evaluation, runs, training, experiments,
+figures, explorer, check. Importing this package does not import TensorFlow.
+"""
+import os
+
+# Both must be set before TensorFlow and Keras are first imported.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+os.environ["KERAS_BACKEND"] = "tensorflow"
