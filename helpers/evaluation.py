@@ -1,0 +1,127 @@
+"""Judge a network: probabilities, accuracy, and what accuracy hides. Taught in notebooks/04-evaluation.
+
+`images` (n, 32, 32, 3) are uint8 in 0–255 or floats in [0, 1] everywhere in this module; labels are integers (n,).
+"""
+import numpy as np
+
+from .models import forward, tf, up_to_logits
+
+BATCH_SIZE = 500
+
+
+def logits(model, images):
+    """float32 logits (n, classes) in evaluation mode, computed batch by batch.
+
+    Raises TypeError or ValueError for images of the wrong kind, shape or range.
+    """
+    model, images = up_to_logits(model), _checked_images(images)
+    parts = [forward(model, images[start : start + BATCH_SIZE]) for start in range(0, len(images), BATCH_SIZE)]
+    return np.concatenate(parts) if parts else np.empty((0, model.output_shape[-1]), np.float32)
+
+
+def probabilities(model, images):
+    """float32 probabilities (n, classes): the softmax of the logits, taken here and not inside the network."""
+    return softmax(logits(model, images))
+
+
+def softmax(scores):
+    """Turn logits (n, classes) into probabilities; subtracting the maximum keeps exp from overflowing."""
+    powers = np.exp(scores - scores.max(axis=1, keepdims=True))
+    return powers / powers.sum(axis=1, keepdims=True)
+
+
+def predictions(model, images):
+    """The class with the largest logit for each image, int64 (n,)."""
+    return logits(model, images).argmax(axis=1)
+
+
+def accuracy(model, images, labels):
+    """The share of images that are classified correctly, from 0 to 1."""
+    return float(np.mean(predictions(model, images) == _checked_labels(labels, len(images))))
+
+
+def loss_and_accuracy(model, images, labels):
+    """Mean cross-entropy in nats, and accuracy, from one pass over the images."""
+    scores, labels = logits(model, images), _checked_labels(labels, len(images))
+    losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels=labels, logits=scores)
+    return float(np.mean(losses)), float(np.mean(scores.argmax(axis=1) == labels))
+
+
+def margin(share, count):
+    """Half the width of the 95% confidence interval of a share that was measured on `count` independent cases.
+
+    The normal approximation, 1.96 · √(share · (1 − share) / count); good while more than about ten cases fall on
+    either side. Taught in 04-evaluation.
+    """
+    if count < 1 or not 0 <= share <= 1:
+        raise ValueError(f"share={share!r}, count={count!r}: expected a share in [0, 1] of at least one case")
+    return 1.96 * np.sqrt(share * (1 - share) / count)
+
+
+def confusion_matrix(labels, predicted, classes=10):
+    """int64 (classes, classes): entry [t, p] counts images of class t that were taken for class p."""
+    labels = _checked_labels(labels, len(predicted))
+    matrix = np.zeros((classes, classes), np.int64)
+    np.add.at(matrix, (labels, predicted), 1)
+    return matrix
+
+
+def precision_and_recall(matrix):
+    """Two float64 (classes,) arrays from a confusion matrix; nan for the precision of a class never predicted.
+
+    Precision: of the images called a class, the share that are of it. Recall: of the images of a class, the share found.
+    """
+    right = np.diag(matrix).astype(float)
+    called, present = matrix.sum(axis=0), matrix.sum(axis=1)
+    with np.errstate(invalid="ignore"):
+        return right / called, right / present
+
+
+def worst_pairs(matrix, count):
+    """The `count` most frequent mistakes as (true class, predicted class, how often), worst first."""
+    mistakes = matrix - np.diag(np.diag(matrix))
+    order = np.argsort(-mistakes, axis=None, kind="stable")[:count]
+    return [(int(t), int(p), int(mistakes[t, p])) for t, p in zip(*np.unravel_index(order, mistakes.shape), strict=True)]
+
+
+def confident_mistakes(probability, labels, count):
+    """Indices of the `count` wrong answers with the highest probability, surest first."""
+    answers = probability.argmax(axis=1)
+    wrong = np.flatnonzero(answers != _checked_labels(labels, len(probability)))
+    return wrong[np.argsort(-probability[wrong, answers[wrong]], kind="stable")[:count]]
+
+
+def calibration(probability, labels, bins=10):
+    """Does 80% mean right in 80% of cases? Answers sorted into `bins` by the probability of the winning class.
+
+    Returns for each bin the mean probability, the accuracy (both nan where empty) and the count, and the expected
+    calibration error: the mean over answers of |probability − accuracy| of their bin.
+    Source: Guo et al. 2017, arXiv:1706.04599, equations 2 to 5. Taught in 04-evaluation.
+    """
+    top, right = probability.max(axis=1), probability.argmax(axis=1) == _checked_labels(labels, len(probability))
+    number = np.minimum((top * bins).astype(int), bins - 1)
+    count = np.bincount(number, minlength=bins)
+    with np.errstate(invalid="ignore"):
+        confidence = np.bincount(number, top, bins) / count
+        share = np.bincount(number, right, bins) / count
+    return confidence, share, count, float(np.nansum(count * abs(confidence - share)) / count.sum())
+
+
+def _checked_images(images):
+    images = np.asarray(images)
+    if images.ndim != 4:
+        raise ValueError(f"images: expected shape (n, 32, 32, 3), got {images.shape}; one alone is images[i : i + 1]")
+    if images.dtype == np.uint8:
+        return images
+    if images.dtype.kind != "f":
+        raise TypeError(f"images: expected uint8 in 0–255 or floats in [0, 1], got {images.dtype}")
+    if images.size and not (images.min() >= 0 and images.max() <= 1):
+        raise ValueError(f"images: floats must lie in [0, 1], got {images.min():g} to {images.max():g}; divide by 255")
+    return images.astype(np.float32, copy=False)
+
+
+def _checked_labels(labels, count):
+    labels = np.asarray(labels)
+    if labels.shape != (count,) or labels.dtype.kind not in "iu":
+        raise ValueError(f"labels: expected {count} integers, shape ({count},), got {labels.dtype} {labels.shape}")
+    return labels

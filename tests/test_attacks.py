@@ -1,0 +1,250 @@
+"""FGSM against independent implementations, and a test for each way in which an FGSM has gone wrong before."""
+import warnings
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from helpers import attacks, evaluation, models
+
+EPSILON = 8 / 255
+
+
+def small_network(*head, seed=0):
+    """A network with weights drawn by chance, ending in `head`."""
+    keras.utils.set_random_seed(seed)
+    body = [keras.Input((32, 32, 3)), keras.layers.Conv2D(8, 3, 2, activation="relu"), keras.layers.Flatten()]
+    return keras.Sequential([*body, *(head or [keras.layers.Dense(10)])])
+
+
+# Against other libraries, on a trained network and real pictures
+
+
+def test_same_pixels_as_foolbox(network, pictures):
+    foolbox = pytest.importorskip("foolbox")
+    images, labels = pictures
+    theirs = foolbox.attacks.LinfFastGradientAttack().run(
+        foolbox.TensorFlowModel(network, bounds=(0, 1), device="/CPU:0"),
+        tf.constant(images),
+        foolbox.criteria.Misclassification(tf.constant(labels)),
+        epsilon=EPSILON,
+    )
+    assert np.mean(attacks.fgsm(network, images, labels, EPSILON) != theirs.numpy()) <= 1e-5
+
+
+@pytest.mark.parametrize("targeted", [False, True])
+def test_same_pixels_as_cleverhans(network, pictures, targeted):
+    cleverhans = pytest.importorskip("cleverhans.tf2.attacks.fast_gradient_method")
+    images, labels = pictures
+    theirs = cleverhans.fast_gradient_method(
+        network, tf.constant(images), EPSILON, np.inf, clip_min=0.0, clip_max=1.0, y=tf.constant(labels), targeted=targeted
+    )
+    ours = attacks.fgsm(network, images, labels, EPSILON, targeted=targeted)
+    assert np.mean(ours != theirs.numpy()) <= 1e-5
+
+
+# What FGSM is for
+
+
+def test_fools_where_chance_does_not(network, pictures):
+    images, labels = pictures
+    clean = evaluation.accuracy(network, images, labels)
+    fooled = evaluation.accuracy(network, attacks.fgsm(network, images, labels, EPSILON), labels)
+    control = evaluation.accuracy(network, attacks.random_sign(images, EPSILON, seed=0), labels)
+    assert clean > 0.7
+    assert fooled < clean - 0.3
+    assert control > fooled + 0.2
+
+
+def test_targeted_reaches_the_target_more_often(network, pictures):
+    images, labels = pictures
+    target = (labels + 1) % 10
+    before = np.mean(evaluation.predictions(network, images) == target)
+    adversarial = attacks.fgsm(network, images, target, EPSILON, targeted=True)
+    assert np.mean(evaluation.predictions(network, adversarial) == target) > before + 0.05
+
+
+def test_gradient_sign_agrees_with_finite_differences():
+    """A smooth network in double precision, its loss differentiated numerically at a few pixels."""
+    network = small_network(keras.layers.Dense(10, activation="tanh"))
+    rng = np.random.default_rng(0)
+    images, labels = rng.random((1, 32, 32, 3), np.float32), np.array([3])
+    sign = attacks.gradient_sign(network, images, labels)
+    kernel, bias, head, head_bias = [w.astype(np.float64) for w in network.get_weights()]
+
+    def loss(image):
+        windows = np.lib.stride_tricks.sliding_window_view(image, (3, 3), axis=(0, 1))[::2, ::2]
+        hidden = np.maximum(np.einsum("ijcuv,uvcf->ijf", windows, kernel) + bias, 0).ravel()
+        scores = np.tanh(hidden @ head + head_bias)
+        return np.log(np.exp(scores).sum()) - scores[labels[0]]
+
+    for row, column, channel in rng.integers(0, (31, 31, 3), (20, 3)):
+        moved = np.repeat(images.astype(np.float64), 2, axis=0)
+        moved[:, row, column, channel] += (1e-5, -1e-5)
+        assert np.sign(loss(moved[0]) - loss(moved[1])) == sign[0, row, column, channel]
+
+
+# The known traps
+
+
+def test_saturated_softmax_is_attacked_through_its_logits(network, pictures):
+    """Logits so large that the probability of the true class rounds to 1: a loss of the softmax has no gradient."""
+    images, labels = pictures
+    best, second = np.sort(evaluation.logits(network, images), axis=1)[:, :-3:-1].T
+    steepness = keras.layers.Rescaling(30 / np.median(best - second))
+    steep = keras.Sequential([keras.Input((32, 32, 3)), network, steepness, keras.layers.Softmax()])
+    tensor = tf.constant(images)
+    with tf.GradientTape() as tape:
+        tape.watch(tensor)
+        answer = tf.identity(steep(tensor, training=False))  # without it, Keras looks back for the logits itself
+        losses = keras.losses.sparse_categorical_crossentropy(labels, answer)
+    naive = tape.gradient(losses, tensor).numpy()
+    with pytest.warns(UserWarning, match="ends in softmax"):
+        ours = attacks.gradient_sign(steep, images, labels)
+    stuck_naive, stuck_ours = (int((~gradient.any(axis=(1, 2, 3))).sum()) for gradient in (naive, ours))
+    assert stuck_naive > len(images) / 4
+    assert stuck_ours <= stuck_naive / 4
+
+
+def test_zero_gradients_are_counted(pictures):
+    images, labels = pictures
+    blind = small_network(keras.layers.Rescaling(0.0), keras.layers.Dense(10))
+    with pytest.warns(UserWarning, match=f"gradient of {len(images)} of {len(images)} images is zero"):
+        adversarial = attacks.fgsm(blind, images, labels, EPSILON)
+    np.testing.assert_array_equal(adversarial, images)
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        [keras.layers.Dense(10, activation="softmax")],
+        [keras.layers.Dense(10, activation="softmax", use_bias=False)],
+        [keras.layers.Dense(10), keras.layers.Softmax()],
+        [keras.layers.Dense(10), keras.layers.Activation("softmax")],
+    ],
+    ids=["fused", "fused without bias", "Softmax", "Activation"],
+)
+def test_final_softmax_is_taken_off(head):
+    network = small_network(*head)
+    images = np.random.default_rng(0).random((4, 32, 32, 3), np.float32)
+    with pytest.warns(UserWarning, match="ends in softmax"):
+        logits = models.up_to_logits(network)
+    kernel = next(layer for layer in network.layers if isinstance(layer, keras.layers.Dense)).kernel
+    for _ in range(2):  # the second time with other weights: they are shared, not copied
+        np.testing.assert_allclose(keras.ops.softmax(logits(images)), network(images), atol=1e-6)
+        kernel.assign(kernel * 3)
+
+
+def test_hidden_probabilities_are_refused(pictures):
+    nested = keras.Sequential([keras.Input((32, 32, 3)), small_network(keras.layers.Dense(10, activation="softmax"))])
+    with pytest.raises(ValueError, match="end the network in logits"):
+        attacks.fgsm(nested, *pictures, EPSILON)
+
+
+def test_stays_in_the_box_and_within_epsilon(network, pictures):
+    images, labels = pictures
+    for adversarial in (attacks.fgsm(network, images, labels, 0.1), attacks.random_sign(images, 0.1, seed=1)):
+        assert adversarial.dtype == np.float32
+        assert adversarial.min() >= 0 and adversarial.max() <= 1
+        assert abs(adversarial - images).max() <= 0.1 + 1e-7
+
+
+def test_epsilon_zero_gives_the_images_back(network, pictures):
+    images, labels = pictures
+    np.testing.assert_array_equal(attacks.fgsm(network, images, labels, 0), images)
+    np.testing.assert_array_equal(attacks.random_sign(images, 0, seed=0), images)
+
+
+def test_evaluation_mode_and_nothing_changed(pictures):
+    """Dropout off, batch-norm statistics untouched, arguments as they were."""
+    images, labels = pictures
+    network = small_network(
+        keras.layers.BatchNormalization(), keras.layers.Dropout(0.5), keras.layers.Dense(10)
+    )
+    before = [weight.numpy().copy() for weight in network.variables]
+    kept = images.copy(), labels.copy()
+    first, second = (attacks.fgsm(network, images, labels, EPSILON) for _ in range(2))
+    np.testing.assert_array_equal(first, second)
+    for weight, old in zip(network.variables, before, strict=True):
+        np.testing.assert_array_equal(weight, old)
+    np.testing.assert_array_equal(images, kept[0])
+    np.testing.assert_array_equal(labels, kept[1])
+
+
+@pytest.mark.parametrize("size", [0, 1, 7, 33])
+def test_any_number_of_images_in_any_batch(network, pictures, size):
+    images, labels = pictures[0][:size], pictures[1][:size]
+    whole = attacks.fgsm(network, images, labels, EPSILON)
+    parts = attacks.fgsm(network, images, labels, EPSILON, batch_size=5)
+    assert whole.shape == images.shape
+    assert size == 0 or np.mean(whole != parts) <= 1e-3  # rounding may turn the sign of a gradient that is all but zero
+
+
+def test_no_retracing_when_epsilon_changes(network, pictures):
+    images, labels = pictures
+    attacks.fgsm(network, images, labels, 0.01)
+    before = attacks.input_gradient.experimental_get_tracing_count()
+    for epsilon in (0.02, 0.03, 0.05):
+        attacks.fgsm(network, images, labels, epsilon)
+    assert attacks.input_gradient.experimental_get_tracing_count() == before
+
+
+def test_sweep_equals_one_attack_for_each_epsilon(network, pictures):
+    images, labels = pictures
+    epsilons = [0, 4 / 255, 16 / 255]
+    accuracy, predicted = attacks.epsilon_sweep(network, images, labels, epsilons)
+    assert predicted.shape == (3, len(images))
+    for row, epsilon in enumerate(epsilons):
+        adversarial = attacks.fgsm(network, images, labels, epsilon)
+        np.testing.assert_array_equal(predicted[row], evaluation.predictions(network, adversarial))
+        assert accuracy[row] == evaluation.accuracy(network, adversarial, labels)
+
+
+def test_random_signs_repeat_with_their_seed(pictures):
+    images, _ = pictures
+    first, again, other = (attacks.random_sign(images, EPSILON, seed) for seed in (0, 0, 1))
+    np.testing.assert_array_equal(first, again)
+    assert np.mean(first != other) > 0.3
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "words"),
+    [
+        ({"epsilon": 8}, ValueError, "did you mean 8/255"),
+        ({"epsilon": -0.1}, ValueError, "outside"),
+        ({"epsilon": float("nan")}, ValueError, "outside"),
+        ({"epsilon": "8/255"}, TypeError, "one number"),
+        ({"images": lambda x, y: x * 255}, ValueError, "divide"),
+        ({"images": lambda x, y: (x * 255).astype(np.uint8)}, TypeError, "to_float"),
+        ({"images": lambda x, y: x * 2 - 1}, ValueError, r"in \[0, 1\]"),
+        ({"images": lambda x, y: np.full_like(x, np.nan)}, ValueError, r"in \[0, 1\]"),
+        ({"images": lambda x, y: x[0]}, ValueError, "one image alone"),
+        ({"images": lambda x, y: x[:, :16]}, ValueError, "takes images of shape"),
+        ({"labels": lambda x, y: y[:, None]}, ValueError, r"labels\.ravel"),
+        ({"labels": lambda x, y: np.eye(10)[y]}, ValueError, "argmax"),
+        ({"labels": lambda x, y: y[:-1]}, ValueError, "one class number an image"),
+        ({"labels": lambda x, y: y.astype(float)}, TypeError, "integers"),
+        ({"labels": lambda x, y: y + 10}, ValueError, "classes 0 to 9"),
+        ({"loss": "hinge"}, ValueError, "cross-entropy"),
+        ({"batch_size": 0}, ValueError, "at least 1"),
+    ],
+)
+def test_bad_arguments_name_the_fix(network, pictures, change, error, words):
+    images, labels = pictures
+    arguments = {"images": images, "labels": labels, "epsilon": EPSILON}
+    arguments |= {name: value(images, labels) if callable(value) else value for name, value in change.items()}
+    with pytest.raises(error, match=words):
+        attacks.fgsm(network, **arguments)
+
+
+def test_uint8_labels_are_integers_too(network, pictures):
+    images, labels = pictures
+    ours = attacks.fgsm(network, images, labels.astype(np.uint8), EPSILON)
+    np.testing.assert_array_equal(ours, attacks.fgsm(network, images, labels, EPSILON))
+
+
+def test_a_plain_network_raises_no_warning(network, pictures):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        attacks.fgsm(network, *pictures, EPSILON)

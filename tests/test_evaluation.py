@@ -1,0 +1,86 @@
+import numpy as np
+import pytest
+
+from helpers import data, evaluation
+
+
+def test_probabilities(network, dataset):
+    images = dataset.x_test[:20]
+    answer = evaluation.probabilities(network, images)
+    assert answer.shape == (20, 10) and answer.dtype == np.float32
+    np.testing.assert_allclose(answer.sum(axis=1), 1, rtol=1e-5)
+    np.testing.assert_allclose(answer, evaluation.probabilities(network, data.to_float(images)), atol=1e-5)
+    assert evaluation.probabilities(network, images[:0]).shape == (0, 10)
+
+
+def test_agrees_with_keras(network, dataset):
+    images, labels = data.to_float(dataset.x_test[:200]), dataset.y_test[:200]
+    scores = network.predict(images, verbose=0)
+    np.testing.assert_allclose(evaluation.logits(network, images), scores, atol=1e-3)
+    assert evaluation.accuracy(network, images, labels) == np.mean(scores.argmax(axis=1) == labels)
+    loss, accuracy = evaluation.loss_and_accuracy(network, images, labels)
+    assert accuracy == evaluation.accuracy(network, images, labels)
+    chosen = evaluation.softmax(scores.astype(np.float64))[np.arange(200), labels]
+    assert loss == pytest.approx(-np.log(chosen).mean(), rel=1e-4)
+
+
+def test_softmax_of_large_logits_is_finite():
+    np.testing.assert_allclose(evaluation.softmax(np.array([[1000.0, 0.0], [0.0, 0.0]])), [[1, 0], [0.5, 0.5]])
+
+
+def test_margin_of_the_slides_accuracy():
+    assert 100 * evaluation.margin(0.8272, 10_000) == pytest.approx(0.74, abs=0.005)
+    with pytest.raises(ValueError, match="share"):
+        evaluation.margin(82.72, 10_000)
+
+
+def test_margin_covers_19_of_20_repetitions():
+    rng = np.random.default_rng(0)
+    found = rng.binomial(1000, 0.83, 4000) / 1000
+    covered = [abs(share - 0.83) <= evaluation.margin(share, 1000) for share in found]
+    assert 0.93 < np.mean(covered) < 0.965
+
+
+def test_confusion_matrix_by_hand():
+    matrix = evaluation.confusion_matrix(np.array([0, 0, 1, 2]), np.array([0, 1, 1, 1]), classes=3)
+    assert matrix.tolist() == [[1, 1, 0], [0, 1, 0], [0, 1, 0]]
+    precision, recall = evaluation.precision_and_recall(matrix)
+    np.testing.assert_allclose(precision, [1, 1 / 3, np.nan])
+    np.testing.assert_allclose(recall, [0.5, 1, 0])
+    assert evaluation.worst_pairs(matrix, 2) == [(0, 1, 1), (2, 1, 1)]
+
+
+def test_confident_mistakes_surest_first():
+    probability = np.array([[0.9, 0.1], [0.6, 0.4], [0.2, 0.8], [0.3, 0.7]])
+    assert evaluation.confident_mistakes(probability, np.array([1, 1, 1, 0]), 5).tolist() == [0, 3, 1]
+
+
+def test_calibration_tells_honest_from_boastful():
+    rng = np.random.default_rng(0)
+    sure = rng.uniform(0.5, 1, 50_000)
+    probability = np.stack([sure, 1 - sure], axis=1)
+    honest = (rng.random(50_000) > sure).astype(int)
+    confidence, share, count, error = evaluation.calibration(probability, honest)
+    assert count.sum() == 50_000 and np.isnan(share[0])
+    np.testing.assert_allclose(confidence[5:], share[5:], atol=0.02)
+    assert error < 0.01
+    boastful = (rng.random(50_000) > 0.5).astype(int)
+    assert evaluation.calibration(probability, boastful)[3] == pytest.approx(0.25, abs=0.01)
+
+
+@pytest.mark.parametrize(
+    ("images", "error", "words"),
+    [
+        (np.zeros((32, 32, 3), np.uint8), ValueError, "one alone"),
+        (np.full((1, 32, 32, 3), 255.0), ValueError, "divide by 255"),
+        (np.zeros((1, 32, 32, 3), np.int64), TypeError, "uint8"),
+    ],
+)
+def test_bad_images_name_the_fix(network, images, error, words):
+    with pytest.raises(error, match=words):
+        evaluation.probabilities(network, images)
+
+
+def test_bad_labels_name_what_was_expected(network, dataset):
+    with pytest.raises(ValueError, match="expected 5 integers"):
+        evaluation.accuracy(network, dataset.x_test[:5], dataset.y_test[:5, None])

@@ -1,0 +1,58 @@
+import numpy as np
+import pytest
+
+from helpers import models
+from helpers.models import keras, tf
+
+
+def test_layer_table_of_the_lectures_network():
+    model = models.build("vgg3")
+    table = models.layer_table(model)
+    assert [layer.receptive_field for layer in table if layer.kind == "Conv2D"] == [3, 5, 10, 14, 24, 32]
+    assert [layer.receptive_field for layer in table[-4:]] == [None] * 4
+    assert sum(layer.parameters for layer in table) == model.count_params() == 550_570
+    assert [layer.shape for layer in table[-5:]] == [(4, 4, 128), (2048,), (128,), (128,), (10,)]
+    convolutions = [layer.multiply_adds for layer in table if layer.kind == "Conv2D"]
+    assert [sum(convolutions[block : block + 2]) for block in (0, 2, 4)] == [10_321_920, 14_155_776, 14_155_776]
+
+
+def test_receptive_field_and_multiply_adds_by_experiment():
+    # All weights 1 and no ReLU: a unit's gradient is positive exactly on the pixels that it sees, and an output counts
+    # how many of the ones in a picture were added up for it.
+    linear = dict(padding="valid", kernel_initializer="ones")
+    model = keras.Sequential(
+        [
+            keras.Input((40, 40, 2)),
+            keras.layers.Conv2D(3, 5, strides=2, **linear),
+            keras.layers.AveragePooling2D(2),
+            keras.layers.Conv2D(4, 3, **linear),
+        ]
+    )
+    images = tf.ones((1, 40, 40, 2))
+    with tf.GradientTape() as tape:
+        tape.watch(images)
+        unit = model(images)[0, 2, 2, 0]
+    rows = np.flatnonzero(tape.gradient(unit, images).numpy()[0].any(axis=(1, 2)))
+    table = models.layer_table(model)
+    assert table[-1].receptive_field == len(rows) == np.ptp(rows) + 1
+    assert table[0].multiply_adds == model.layers[0](images).numpy().sum()
+
+
+def test_layer_table_refuses_what_may_branch():
+    picture = keras.Input((8, 8, 3))
+    branching = keras.Model(picture, keras.layers.add([picture, keras.layers.Conv2D(3, 3, padding="same")(picture)]))
+    for function in (models.layer_table, lambda model: models.pre_activations(model, None)):
+        with pytest.raises(ValueError, match="model: expected a keras.Sequential, got Functional"):
+            function(branching)
+
+
+def test_pre_activations(network, pictures):
+    images = pictures[0][:4]
+    before = network.get_weights()
+    sums = models.pre_activations(network, images)
+    assert [layer.shape[1:] for layer in sums[:3]] == [(32, 32, 32), (32, 32, 32), (16, 16, 64)] and len(sums) == 8
+    after_relu = keras.Model(network.inputs[0], network.layers[0].output)(images)
+    np.testing.assert_allclose(np.maximum(sums[0], 0), after_relu, atol=1e-5)
+    assert (sums[0] < 0).any()
+    np.testing.assert_allclose(sums[-1], network(images, training=False), atol=1e-4)
+    assert all(map(np.array_equal, before, network.get_weights()))

@@ -1,0 +1,33 @@
+"""The runs that are shipped: what the notebooks and the README say of them must hold for the files themselves."""
+import pytest
+
+from helpers import evaluation, runs, training
+
+RECORDS = sorted(runs.RECORDED.glob("*/*/record.json"))
+
+
+def test_there_is_a_run_for_either_data_set():
+    assert {path.parent.parent.name for path in RECORDS} == {"cifar10", "sketches"}
+
+
+@pytest.mark.parametrize("path", RECORDS, ids=lambda path: f"{path.parent.parent.name}-{path.parent.name}")
+def test_record_follows_its_recipe(path):
+    name, dataset = path.parent.name, path.parent.parent.name
+    run = runs.load(name, dataset)
+    recipe = training.RECIPES[name]
+    assert len(run.history["loss"]) == run.record["recipe"]["epochs"] == recipe.epochs[dataset]
+    for field in ("network", "batch_size", "learning_rate", "momentum", "seed"):
+        assert run.record["recipe"][field] == getattr(recipe, field)
+    assert run.record["parameters"] == run.model.count_params()
+    assert run.record["dataset"]["name"] == dataset
+
+
+def test_recorded_accuracy_is_found_again(network, dataset, run):
+    if run.record["dataset"]["digest"] != dataset.digest():
+        pytest.skip("these images are not the bytes that the record was made on")
+    found = evaluation.accuracy(network, dataset.x_test, dataset.y_test)
+    assert found == pytest.approx(run.record["accuracy"]["test"], abs=0.001)
+
+
+def test_sketches_are_neither_trivial_nor_hopeless():
+    assert 0.85 <= runs.load("vgg3", "sketches").record["accuracy"]["test"] <= 0.99
