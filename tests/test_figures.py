@@ -1,0 +1,156 @@
+import numpy as np
+import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.text import Text
+
+from helpers import data, figures, models
+
+NAMES = data.CLASS_NAMES
+
+
+@pytest.fixture(scope="module")
+def images(dataset):
+    return dataset.x_test[: data.ORIGINAL_TEST_IMAGES]
+
+
+@pytest.fixture(scope="module")
+def labels(dataset):
+    return dataset.y_test[: data.ORIGINAL_TEST_IMAGES]
+
+
+@pytest.fixture(scope="module")
+def table():
+    return models.layer_table(models.build("vgg3"))
+
+
+def words(figure):
+    return [text.get_text() for text in figure.findobj(Text) if text.get_text()]
+
+
+def assert_nothing_is_cut_off(figure):
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    drawn, (width, height) = figure.get_tightbbox(canvas.get_renderer()), figure.get_size_inches()
+    assert min(drawn.x0, drawn.y0) > -0.01 and drawn.x1 < width + 0.01 and drawn.y1 < height + 0.01, drawn
+
+
+def test_a_word_that_is_cut_off_is_noticed():
+    figure, axis = figures.new()
+    assert_nothing_is_cut_off(figure)
+    axis.text(1.2, 0.5, "outside")
+    figure.set_layout_engine("none")
+    with pytest.raises(AssertionError):
+        assert_nothing_is_cut_off(figure)
+
+
+@pytest.fixture
+def displayed(monkeypatch):
+    """What is displayed in a notebook, in order."""
+    outputs = []
+    monkeypatch.setattr(figures, "display", lambda *objects, **_: outputs.extend(objects))
+    return outputs
+
+
+def test_show_table(displayed):
+    figures.show_table(["layer", "parameters"], [("dense", 1_234), ("share", "48%")])
+    lines = displayed[0].data.splitlines()
+    assert lines == ["| layer | parameters |", "| :--- | ---: |", "| dense | 1,234 |", "| share | 48% |"]
+
+
+def test_show_source_shows_the_code_that_runs(displayed):
+    figures.show_source(models.vgg_block, models.vgg3)
+    text = displayed[0].data
+    assert text.startswith("```python\ndef vgg_block(filters):") and text.endswith("```")
+    assert "*vgg_block(128)," in text and '"""' not in text
+    scope = {"keras": models.keras, "layers": models.layers}
+    exec(text.removeprefix("```python").removesuffix("```"), scope)
+    assert scope["vgg3"]().count_params() == models.vgg3().count_params()
+
+
+# 01-data
+
+
+def test_three_views_show_the_true_size(images):
+    figure = figures.three_views(images[0])
+    assert_nothing_is_cut_off(figure)
+    ((left, top), (right, bottom)) = figure.axes[0].transData.transform([(145, 145), (177, 177)])
+    assert abs(right - left - 32) < 1 and abs(top - bottom - 32) < 1
+    assert all(np.array_equal(axis.images[0].get_array(), images[0]) for axis in figure.axes)
+
+
+def test_person_and_numbers(images):
+    figure = figures.person_and_numbers(images[0], top=10, left=20, size=3)
+    assert_nothing_is_cut_off(figure)
+    found = {text.get_position(): text.get_text() for text in figure.axes[1].texts}
+    assert len(found) == 9
+    for (column, row), numbers in found.items():
+        assert [int(number) for number in numbers.split()] == images[0, 10 + row, 20 + column].tolist()
+    assert figure.axes[0].patches[0].get_xy() == (19.5, 9.5)
+
+
+def test_class_grid_shows_each_class_under_its_name(images, labels):
+    figure = figures.class_grid(images, labels, NAMES)
+    assert_nothing_is_cut_off(figure)
+    for number, axis in enumerate(figure.axes):
+        assert axis.get_title() == f"{number}  {NAMES[number]}"
+        block = axis.images[0].get_array()
+        first, last = np.flatnonzero(labels == number)[[0, 5]]
+        assert np.array_equal(block[1:33, 1:33], images[first]) and np.array_equal(block[69:101, 35:67], images[last])
+
+
+def test_channel_histogram_marks_the_means():
+    counts = np.zeros((3, 256), int)
+    counts[0, [10, 20]], counts[1, 100], counts[2, 200] = 5, 7, 9
+    figure = figures.channel_histogram(counts)
+    assert_nothing_is_cut_off(figure)
+    assert {"red, mean 15", "green, mean 100", "blue, mean 200"} <= set(words(figure))
+    assert figure.axes[0].lines[0].get_ydata()[[10, 11, 20]].tolist() == [50, 0, 50]
+
+
+# 02-architecture
+
+
+def test_network_drawing_follows_the_table(table):
+    figure = figures.network_drawing(table)
+    assert_nothing_is_cut_off(figure)
+    assert len(figure.axes[0].patches) == 2 * 7 + 2  # two faces of the picture and of six convolutions; two dense layers
+    expected = {"block 1\n32 channels\n32×32\nmax pool\nto 16×16", "block 3\n128 channels\n8×8\nmax pool\nto 4×4", "dense\n10"}
+    assert expected <= set(words(figure))
+
+
+def test_receptive_fields_fade_what_is_not_seen(images):
+    response = np.zeros((32, 32))
+    response[10:15, 20:26] = 0.1
+    figure = figures.receptive_fields(images[0], [response, np.ones((32, 32))], ["one", "all"])
+    drawn = figure.axes[0].images[0].get_array()
+    assert np.array_equal(drawn[10:15, 20:26], images[0, 10:15, 20:26])
+    assert drawn.dtype == np.uint8 and drawn[:10].min() >= 178
+    frame = figure.axes[0].patches[0]
+    assert (frame.get_xy(), frame.get_width(), frame.get_height()) == ((19.5, 9.5), 6, 5)
+
+
+def test_cost_shares():
+    figure = figures.cost_shares(["a", "b"], [3, 1], [1, 1])
+    assert_nothing_is_cut_off(figure)
+    assert [bar.get_width() for bar in figure.axes[0].patches] == [75, 25, 50, 50]
+    assert " 75.0% of the parameters" in words(figure)
+
+
+def test_feature_maps_shows_the_loudest_channels(images):
+    block = np.random.default_rng(0).random((8, 8, 20), np.float32)
+    block[:, :, 13] += 2
+    block[:, :, 4] += 1
+    figure = figures.feature_maps(images[0], [block, block], ["first", "second"])
+    assert_nothing_is_cut_off(figure)
+    assert len(figure.axes) == 1 + 2 * 6
+    assert np.array_equal(figure.axes[1].images[0].get_array(), block[:, :, 13])
+    assert np.array_equal(figure.axes[8].images[0].get_array(), block[:, :, 4])
+
+
+def test_layer_by_layer():
+    rows = [[1, 0.1, 0.01], [2, 0.2, 0.02]]
+    figure = figures.layer_by_layer({"plain": (rows, figures.BLUE)}, "size", names=["a", "b", "c"], mark=(1, "here"))
+    assert_nothing_is_cut_off(figure)
+    axis = figure.axes[0]
+    assert [list(line.get_ydata()) for line in axis.lines[:2]] == rows and axis.get_yscale() == "log"
+    assert list(axis.lines[2].get_xdata()) == [1, 1] and {"a", "plain", "here", "size"} <= set(words(figure))
