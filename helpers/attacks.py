@@ -46,13 +46,18 @@ def gradient_sign(model, images, labels, *, loss="cross-entropy", batch_size=BAT
     images, labels = _checked(model, images, labels)
     if loss not in LOSSES:
         raise ValueError(f"loss={loss!r}: expected one of {', '.join(map(repr, LOSSES))}")
-    any_batch = tf.TensorSpec([None, *images.shape[1:]], tf.float32), tf.TensorSpec([None], tf.int64)
-    gradient = input_gradient.get_concrete_function(model, *any_batch, loss)  # traced once for all batch sizes
     sign = np.empty_like(images)
     for part in _batches(len(images), batch_size):
-        sign[part] = np.sign(gradient(tf.constant(images[part]), tf.constant(labels[part])))
+        sign[part] = _sign(model, images[part], labels[part], loss)
     _warn_of_zero_gradients(sign)
     return sign
+
+
+def _sign(model, images, labels, loss="cross-entropy"):
+    # Traced once for all batch sizes.
+    any_batch = tf.TensorSpec([None, *images.shape[1:]], tf.float32), tf.TensorSpec([None], tf.int64)
+    gradient = input_gradient.get_concrete_function(model, *any_batch, loss)
+    return np.sign(gradient(tf.constant(images), tf.constant(labels)))
 
 
 @tf.function
@@ -84,6 +89,37 @@ def random_sign(images, epsilon, seed):
     images, epsilon = _checked_images(images), _checked_epsilon(epsilon)
     direction = np.random.default_rng(seed).integers(0, 2, images.shape, np.int8) * np.float32(2) - 1
     return step(images, direction, epsilon)
+
+
+def pgd(model, images, labels, epsilon, *, step_size, steps, restarts=1, seed=0, batch_size=BATCH_SIZE):
+    """Projected gradient descent: many small steps of FGSM, each followed by a return to within epsilon of the image.
+
+    Every restart begins at a random point of the box and only goes on with images that are not fooled yet. Returns
+    float32 images in [0, 1], nowhere further than epsilon from `images`: the fooling ones where there are any, otherwise
+    where the last restart ended. Checks as for `fgsm`.
+    Source: Madry et al. 2018, arXiv:1706.06083, section 2.1. Taught in 05-fgsm.
+    """
+    epsilon, step_size = _checked_epsilon(epsilon), _checked_epsilon(step_size)
+    for name, count in (("steps", steps), ("restarts", restarts)):
+        if not isinstance(count, (int, np.integer)) or count < 1:
+            raise ValueError(f"{name}={count!r}: expected a whole number of at least 1")
+    model = up_to_logits(model)
+    images, labels = _checked(model, images, labels)
+    rng, found = np.random.default_rng(seed), images.copy()
+    for part in _batches(len(images), batch_size):
+        holds = np.arange(len(images))[part]
+        for _ in range(restarts):
+            found[holds] = _descend(model, images[holds], labels[holds], epsilon, step_size, steps, rng)
+            holds = holds[forward(model, found[holds]).argmax(axis=1) == labels[holds]]
+    return found
+
+
+def _descend(model, images, labels, epsilon, step_size, steps, rng):
+    low, high = (step(images, way, epsilon) for way in (-1, 1))
+    moved = np.clip(images + rng.uniform(-epsilon, epsilon, images.shape).astype(np.float32), low, high)
+    for _ in range(steps):
+        moved = np.clip(step(moved, _sign(model, moved, labels), step_size), low, high)
+    return moved
 
 
 def epsilon_sweep(model, images, labels, epsilons, *, loss="cross-entropy", batch_size=BATCH_SIZE):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from helpers import attacks, evaluation, models
+from helpers import attacks, data, evaluation, models
 
 EPSILON = 8 / 255
 
@@ -44,6 +44,20 @@ def test_same_pixels_as_cleverhans(network, pictures, targeted):
     assert np.mean(ours != theirs.numpy()) <= 1e-5
 
 
+def test_pgd_is_as_strong_as_foolbox(network, dataset):
+    foolbox = pytest.importorskip("foolbox")
+    images, labels = data.to_float(dataset.x_test[:100]), dataset.y_test[:100]
+    theirs = foolbox.attacks.LinfPGD(abs_stepsize=2 / 255, steps=10).run(
+        foolbox.TensorFlowModel(network, bounds=(0, 1), device="/CPU:0"),
+        tf.constant(images),
+        foolbox.criteria.Misclassification(tf.constant(labels)),
+        epsilon=3 / 255,
+    )
+    ours = attacks.pgd(network, images, labels, 3 / 255, step_size=2 / 255, steps=10)
+    assert evaluation.accuracy(network, ours, labels) <= evaluation.accuracy(network, theirs.numpy(), labels) + 0.01
+    assert abs(ours - images).max() <= 3 / 255 + 1e-7 and ours.min() >= 0 and ours.max() <= 1
+
+
 # What FGSM is for
 
 
@@ -55,6 +69,18 @@ def test_fools_where_chance_does_not(network, pictures):
     assert clean > 0.7
     assert fooled < clean - 0.3
     assert control > fooled + 0.2
+
+
+def test_pgd_leaves_less_than_fgsm_and_restarts_leave_less_still(network, pictures):
+    images, labels = pictures
+    small = {"epsilon": 2 / 255, "step_size": 1 / 255, "steps": 3}
+    one, many = (attacks.pgd(network, images, labels, **small, restarts=restarts) for restarts in (1, 4))
+    accuracy = [evaluation.accuracy(network, x, labels) for x in (attacks.fgsm(network, images, labels, 2 / 255), one, many)]
+    assert accuracy[2] <= accuracy[1] <= accuracy[0] + 0.05
+    again = attacks.pgd(network, images, labels, **small, restarts=1)
+    np.testing.assert_array_equal(one, again)
+    with pytest.raises(ValueError, match="steps=0"):
+        attacks.pgd(network, images, labels, **(small | {"steps": 0}))
 
 
 def test_targeted_reaches_the_target_more_often(network, pictures):
