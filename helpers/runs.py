@@ -65,3 +65,16 @@ def save(run, name, dataset, root=RECORDED):
         record.write_text(json.dumps(run.record | {"weights_sha256": digest}, indent=1) + "\n", encoding="utf-8")
         os.replace(weights, target / weights.name)
         os.replace(record, target / record.name)
+
+
+def results_table(root=RECORDED):
+    """The accuracies of all records beside the slides', as a Markdown table; the README shows it."""
+    rows = [("the slides", "CIFAR-10", f"{SLIDES['train']:.2%}", f"{SLIDES['test']:.2%}", "not said")]
+    for path in sorted(Path(root).glob("*/*/record.json")):
+        record = json.loads(path.read_text(encoding="utf-8"))
+        accuracy = record["accuracy"]
+        part = next(share for name, share in accuracy.items() if name.startswith("test "))
+        shares = (f"{share:.2%}" for share in (accuracy["train"], accuracy["test"], part))
+        rows.append((f"`{path.parent.name}`, {record['recipe']['epochs']} epochs", path.parent.parent.name, *shares))
+    heading = ("network", "data set", "training images", "all test images", "first 1,017 test images")
+    return "\n".join(f"| {' | '.join(row)} |" for row in (heading, ("---", "---", "---:", "---:", "---:"), *rows)) + "\n"

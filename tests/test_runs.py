@@ -1,4 +1,7 @@
 """The runs that are shipped: what the notebooks and the README say of them must hold for the files themselves."""
+from pathlib import Path
+
+import build
 import pytest
 
 from helpers import evaluation, runs, training
@@ -31,3 +34,9 @@ def test_recorded_accuracy_is_found_again(network, dataset, run):
 
 def test_sketches_are_neither_trivial_nor_hopeless():
     assert 0.85 <= runs.load("vgg3", "sketches").record["accuracy"]["test"] <= 0.99
+
+
+def test_the_readme_shows_these_records():
+    readme = (Path(__file__).resolve().parents[1] / "README.md").read_text(encoding="utf-8")
+    assert build.with_results(readme) == readme
+    assert f"{runs.load('vgg3', 'cifar10').record['accuracy']['test']:.2%}" in readme
