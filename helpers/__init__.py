@@ -5,6 +5,8 @@ figures, explorer, check. Importing this package does not import TensorFlow.
 """
 import os
 
-# Both must be set before TensorFlow and Keras are first imported.
+# The first two must be set before TensorFlow and Keras are first imported.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 os.environ["KERAS_BACKEND"] = "tensorflow"
+# Foolbox brings GitPython along, which refuses to be imported on a machine without git unless told to be quiet.
+os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")

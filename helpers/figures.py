@@ -24,7 +24,7 @@ WIDTH, DPI = 10, 100
 
 # The test image that goes through all notebooks: a person knows it at once, and so does the network, until it is
 # attacked. Like all pictures shown it is one of the first data.ORIGINAL_TEST_IMAGES.
-RUNNING_IMAGE = 82
+RUNNING_IMAGE = 48
 
 matplotlib.rcParams.update(
     {
@@ -423,7 +423,7 @@ def precision_recall(precision, recall, names):
 def labelled_images(images, captions, columns=6):
     """Pictures in a grid, each with its caption (up to three lines) below."""
     rows = -(-len(images) // columns)
-    figure, axes = new(rows, columns, height=rows * (WIDTH / columns + 0.8), squeeze=False)
+    figure, axes = new(rows, columns, height=rows * (WIDTH / columns + 0.95), squeeze=False)
     for axis in axes.flat:
         axis.axis("off")
     for axis, image, caption in zip(axes.flat, images, captions, strict=False):

@@ -73,8 +73,7 @@ def results_table(root=RECORDED):
     for path in sorted(Path(root).glob("*/*/record.json")):
         record = json.loads(path.read_text(encoding="utf-8"))
         accuracy = record["accuracy"]
-        part = next(share for name, share in accuracy.items() if name.startswith("test "))
-        shares = (f"{share:.2%}" for share in (accuracy["train"], accuracy["test"], part))
-        rows.append((f"`{path.parent.name}`, {record['recipe']['epochs']} epochs", path.parent.parent.name, *shares))
+        shares = [f"{share:.2%}" for share in accuracy.values()] + [""]
+        rows.append((f"`{path.parent.name}`, {record['recipe']['epochs']} epochs", path.parent.parent.name, *shares[:3]))
     heading = ("network", "data set", "training images", "all test images", "first 1,017 test images")
     return "\n".join(f"| {' | '.join(row)} |" for row in (heading, ("---", "---", "---:", "---:", "---:"), *rows)) + "\n"

@@ -41,9 +41,10 @@ class Recipe:
 
 
 # Learning rate and momentum are the slides'. They name neither batch size nor epochs, so both are assumptions: 32 is
-# what Keras takes when nothing is said, and the epochs bring the accuracy on the training images to the slides' 98.8%.
+# what Keras takes when nothing is said, and epoch 71 on CIFAR-10 is the first after which the accuracy on the training
+# images reaches the slides' 98.79%. On the sketches, 30 epochs are enough to be good and not perfect.
 RECIPES = {
-    "vgg3": Recipe("vgg3", epochs={"cifar10": 90, "sketches": 30}),
+    "vgg3": Recipe("vgg3", epochs={"cifar10": 71, "sketches": 30}),
 }
 
 HISTORY = ("loss", "accuracy", "train_loss", "train_accuracy", "test_loss", "test_accuracy", "seconds")
@@ -154,7 +155,13 @@ class _Checkpoint:
 
 def _record(recipe, dataset, model, history):
     """All that is needed to repeat this training and to judge it. Accuracies: evaluation mode, float32."""
-    right = evaluation.predictions(model, dataset.x_test) == dataset.y_test
+    accuracy = {
+        "train": evaluation.accuracy(model, dataset.x_train, dataset.y_train),
+        "test": evaluation.accuracy(model, dataset.x_test, dataset.y_test),
+    }
+    part = data.ORIGINAL_TEST_IMAGES
+    if len(dataset.x_test) > part:
+        accuracy[f"test 0–{part - 1}"] = evaluation.accuracy(model, dataset.x_test[:part], dataset.y_test[:part])
     return {
         "network": recipe.network,
         "parameters": model.count_params(),
@@ -169,11 +176,7 @@ def _record(recipe, dataset, model, history):
         "versions": {"python": platform.python_version(), "tensorflow": tf.__version__, "keras": keras.__version__},
         "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
         "seconds": round(sum(history["seconds"])),
-        "accuracy": {
-            "train": evaluation.accuracy(model, dataset.x_train, dataset.y_train),
-            "test": float(right.mean()),
-            f"test 0–{data.ORIGINAL_TEST_IMAGES - 1}": float(right[: data.ORIGINAL_TEST_IMAGES].mean()),
-        },
+        "accuracy": accuracy,
         "history": history,
     }
 

@@ -31,9 +31,12 @@ pytestmark = pytest.mark.skipif(not CHROMIUM, reason="no chromium found: apt ins
 
 
 @pytest.fixture(scope="module")
-def browser():
+def browser(tmp_path_factory):
+    home = {"HOME": str(tmp_path_factory.mktemp("home"))}  # chromium writes into it
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
+        browser = playwright.chromium.launch(
+            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"], env=os.environ | home
+        )
         yield browser
         browser.close()
 

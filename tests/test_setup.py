@@ -49,8 +49,8 @@ def requirements(name):
 @pytest.fixture
 def folder(tmp_path):
     """A folder with the Makefile and what it looks at, and a fake python3."""
-    if not shutil.which("make"):
-        pytest.skip("no make on this machine")
+    if sys.platform == "win32" or not shutil.which("make"):
+        pytest.skip("no make here: the README gives pip's words instead")
     for name in ("Makefile", "requirements.txt", "pyproject.toml", "tests/requirements.txt"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         shutil.copy(ROOT / name, tmp_path / name)
