@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.image import AxesImage
 from matplotlib.text import Text
 
 from helpers import data, figures, models
@@ -113,9 +114,10 @@ def test_channel_histogram_marks_the_means():
 def test_network_drawing_follows_the_table(table):
     figure = figures.network_drawing(table)
     assert_nothing_is_cut_off(figure)
-    assert len(figure.axes[0].patches) == 2 * 7 + 2  # two faces of the picture and of six convolutions; two dense layers
-    expected = {"block 1\n32 channels\n32×32\nmax pool\nto 16×16", "block 3\n128 channels\n8×8\nmax pool\nto 4×4", "dense\n10"}
-    assert expected <= set(words(figure))
+    # Two faces of the picture and of each convolution, and two dense layers.
+    assert len(figure.axes[0].patches) == 2 * 7 + 2
+    blocks = ["block 1\n32 channels\n32×32\nmax pool\nto 16×16", "block 3\n128 channels\n8×8\nmax pool\nto 4×4"]
+    assert {*blocks, "dense\n10"} <= set(words(figure))
 
 
 def test_receptive_fields_fade_what_is_not_seen(images):
@@ -154,3 +156,13 @@ def test_layer_by_layer():
     axis = figure.axes[0]
     assert [list(line.get_ydata()) for line in axis.lines[:2]] == rows and axis.get_yscale() == "log"
     assert list(axis.lines[2].get_xdata()) == [1, 1] and {"a", "plain", "here", "size"} <= set(words(figure))
+
+
+# 04-evaluation
+
+
+@pytest.mark.parametrize("count", [4, 6, 12])
+def test_labelled_images_leave_room_for_three_lines(images, count):
+    figure = figures.labelled_images(images[:count], ["label: automobile\nsays: automobile\n99.9%"] * count)
+    assert_nothing_is_cut_off(figure)
+    assert len(figure.findobj(AxesImage)) == count

@@ -1,0 +1,454 @@
+# %% [markdown] tags=["core"] slideshow={"slide_type": "slide"}
+# # 05 · Fooling the network: the Fast Gradient Sign Method
+#
+# **The question:** how little must a picture change before the network gives a wrong answer?
+#
+# Afterwards you can
+#
+# - write down the Fast Gradient Sign Method (FGSM) and say what every symbol means,
+# - explain why it uses the *sign* of the gradient, and why random noise of the same size does so much less,
+# - show original, perturbation and adversarial image with the answers before and after,
+# - name the mistakes that turn an attack into nonsense.
+#
+# **Before this:** [04-evaluation](04-evaluation.ipynb), which says how often the network is right on untouched
+# pictures. **Time:** 22 minutes for the core. Running everything takes about a minute and less than 1.5 GB.
+
+# %% tags=["core"] slideshow={"slide_type": "skip"}
+import warnings
+
+import numpy as np
+
+from helpers import attacks, data, evaluation, figures, runs
+from helpers.explorer import FgsmExplorer
+
+dataset = data.load()
+shown = data.ORIGINAL_TEST_IMAGES
+model = runs.load("vgg3", dataset.name).model
+images, labels = data.to_float(dataset.x_test[:shown]), dataset.y_test[:shown]
+picture = slice(figures.RUNNING_IMAGE, figures.RUNNING_IMAGE + 1)
+print(f"{dataset.name}: {dataset.source}")
+print(f"network: the recorded run of 03-training; {len(images):,} test images are attacked here")
+
+# %% [markdown] tags=["core"] slideshow={"slide_type": "slide"}
+# ## One photograph, one flip
+#
+# Move **ε** and watch the answer. ε is the most that any pixel value may change, on the scale from 0 to 1:
+# 8/255 means eight of 255 grey levels.
+#
+# Before you touch the slider, bet: from which ε on is *your* eye sure that something is wrong with the picture?
+
+# %% tags=["core"]
+explorer = FgsmExplorer(model, dataset.x_test[:shown], labels)
+explorer.image.value = figures.RUNNING_IMAGE
+explorer
+
+# %% [markdown] tags=["core"] slideshow={"slide_type": "notes"}
+# The point: the answer changes long before the eye objects. Use the arrow keys on the ε slider, one grey level a
+# press. Then take two or three other images, among them one that holds out.
+#
+# Common wrong answer: "the picture was bad to begin with". Set ε back to 0.
+#
+# If the widget does not come up, go on to the next picture: it shows the same, fixed at one ε.
+
+# %% tags=["core"] slideshow={"slide_type": "subslide"}
+epsilon = 8 / 255
+adversarial = attacks.fgsm(model, images[picture], labels[picture], epsilon)
+before, after = (evaluation.probabilities(model, x)[0] for x in (images[picture], adversarial))
+true = labels[figures.RUNNING_IMAGE]
+
+figure = figures.adversarial_example(
+    images[picture][0], adversarial[0], before, after, true, data.CLASS_NAMES, epsilon
+)
+figures.show(
+    figure,
+    f"A test image of class {data.CLASS_NAMES[true]}, changed by at most 8 of 255 grey levels: the network's answer "
+    f"goes from {data.CLASS_NAMES[before.argmax()]} ({before.max():.0%}) to {data.CLASS_NAMES[after.argmax()]} "
+    f"({after.max():.0%}). The perturbation in the middle is centred on grey and made 16 times stronger to be seen.",
+)
+
+# %% [markdown] tags=["core"] slideshow={"slide_type": "fragment"}
+# The middle picture cannot be shown as it is: half of its values are negative, and all of them are tiny. So it is
+# shown as 0.5 + δ/(2ε): grey means "unchanged", and the strength of the magnification stands in the title.
+
+# %% [markdown] tags=["core"] slideshow={"slide_type": "slide"}
+# ## The rules of the game
+#
+# An attack means nothing until you say what the attacker may do. This is our **threat model**:
+#
+# | | |
+# | --- | --- |
+# | goal | any wrong answer (*untargeted*) |
+# | knowledge | everything: architecture, weights, gradients (*white box*) |
+# | power | each of the 3,072 pixel values may move by at most ε, and must stay in [0, 1] |
+# | time | after training: the network itself is not touched |
+#
+# The size of a perturbation δ is measured by its largest entry, ‖δ‖∞ = max |δᵢ|. That is a convention, not a law of
+# seeing: it is simple, and for small ε it is certain that nobody notices.
+
+# %% [markdown] tags=["core"] slideshow={"slide_type": "notes"}
+# Ask: which of these rows would a spam sender or somebody with a sticker on a road sign not fulfil? White box and
+# pixel access are generous to the attacker. A defence that fails here may still hold against weaker attackers, but
+# nobody should rely on secrecy.
+#
+# Skip to "Why the sign?" when short of time.
+
+# %% [markdown] tags=["core"] slideshow={"slide_type": "slide"}
+# ## Why the sign?
+#
+# Training moves the *weights* down the loss. The attack keeps the weights and moves the *picture* up the loss.
+# Near the picture x the loss is almost a straight line in every direction:
+#
+# $$L(x + \delta) \approx L(x) + \sum_{i=1}^{3072} \delta_i \, g_i, \qquad g = \nabla_x L(x)$$
+#
+# Here L(x) is the loss of the true class, δ the perturbation, and gᵢ the slope of the loss for pixel value i.
+#
+# Each δᵢ may be anything from −ε to ε. Which choice makes the sum largest?
+
+# %% [markdown] tags=["core"] slideshow={"slide_type": "fragment"}
+# Every term can be made largest on its own: take δᵢ = ε where gᵢ is positive and δᵢ = −ε where it is negative. So
+#
+# $$\delta = \varepsilon \cdot \operatorname{sign}(g), \qquad L(x + \delta) - L(x) \approx \varepsilon \sum_i |g_i| = \varepsilon \lVert g \rVert_1$$
+#
+# No other perturbation within ±ε gains more. The *size* of gᵢ does not matter for what the best move is: a pixel
+# with a tiny slope still helps a tiny bit, at no cost.
+#
+# With random signs the same 3,072 steps are taken, but they mostly cancel: their sum is about √Σgᵢ² in size, and
+# as often down as up.
+
+# %% tags=["core"]
+gradient = attacks.input_gradient(model, images[picture], labels[picture].astype(int)).numpy().ravel()
+chosen, by_chance = abs(gradient).sum(), np.sqrt((gradient**2).sum())
+print(f"slope along the sign of the gradient:   ‖g‖₁ = {chosen:.3g} nats per unit of ε")
+print(f"typical slope along random signs:       ‖g‖₂ = {by_chance:.3g} nats per unit of ε, up or down")
+print(f"the chosen signs climb {chosen / by_chance:.0f} times faster; √3072 = {3072**0.5:.0f} would be the most")
+
+# %% [markdown] tags=["core"] slideshow={"slide_type": "notes"}
+# The point: high dimension is what makes this work. 3,072 steps that nobody can see add up when all go the same way.
+#
+# Common wrong answer: "large gradients matter most, so use the gradient itself". That is the best step for a limit
+# on the Euclidean length of δ. For a limit on every single pixel, the sign is.
+
+# %% [markdown] tags=["core"] slideshow={"slide_type": "subslide"}
+# The straight line is an approximation. How far does it hold? Look at where the real loss leaves the dashed line, and
+# on which side.
+
+# %% tags=["core"]
+ray = np.arange(0, 16.5, 0.5, dtype=np.float32) / 255
+sign = attacks.gradient_sign(model, images[picture], labels[picture])
+control = np.random.default_rng(0).choice(np.float32([-1, 1]), sign.shape)
+start = evaluation.loss_and_accuracy(model, images[picture], labels[picture])[0]
+losses = {
+    name: np.array([evaluation.loss_and_accuracy(model, attacks.step(images[picture], way, e), labels[picture])[0] for e in ray])
+    for name, way in (("chosen", sign), ("random", control))
+}
+
+# %% tags=["core"]
+rays = {
+    "along the sign": (losses["chosen"], figures.ORANGE, "-"),
+    "straight line\nwith slope ‖g‖₁": (start + ray * chosen, figures.GREY, "--"),
+    "random signs": (losses["random"], figures.BLUE, "-"),
+}
+figures.show(
+    figures.loss_along_ray(ray, rays),
+    f"The loss of the running photograph against ε. Along the gradient's sign it climbs from {losses['chosen'][0]:.2f} to "
+    f"{losses['chosen'][-1]:.1f} nats at ε = 16/255; along random signs it ends at {losses['random'][-1]:.2f}. "
+    f"The straight line with the slope at ε = 0 reaches {start + ray[-1] * chosen:.1f}.",
+)
+
+# %% [markdown] tags=["core"] slideshow={"slide_type": "fragment"}
+# The line is too modest here. While the network is sure, the loss is nearly flat: it cannot fall below 0. Once the
+# answer tips, it climbs steeply. The line's *direction* was right, and that is all that FGSM takes from it.
+
+# %% [markdown] tags=["core"] slideshow={"slide_type": "slide"}
+# ## The method: one step and one clip
+#
+# $$x_{\text{adv}} = \operatorname{clip}_{[0,1]}\bigl(x + \varepsilon \cdot \operatorname{sign}(\nabla_x L(x, y))\bigr)$$
+#
+# | symbol | meaning |
+# | --- | --- |
+# | x | the image: 32 × 32 × 3 numbers in [0, 1] |
+# | y | its true class |
+# | L(x, y) | cross-entropy of the network's answer to x, in nats |
+# | ∇ₓ | gradient with respect to the *pixels*; the weights stay as they are |
+# | sign | −1, 0 or 1 for each pixel value |
+# | ε | the step, the largest change of any pixel value: a number in [0, 1], often given as n/255 |
+# | clip | values below 0 become 0, values above 1 become 1: the result is a picture again |
+#
+# Source: Goodfellow, Shlens and Szegedy, *Explaining and Harnessing Adversarial Examples*, 2015. This is the code that
+# runs here, all of it but the checks of its arguments:
+
+# %% tags=["core"]
+figures.show_source(attacks.input_gradient, attacks.fgsm, attacks.step)
+
+# %% [markdown] tags=["core"] slideshow={"slide_type": "notes"}
+# Point at three things: the tape watches the image, not the weights; `training=False`, so that dropout is off; and ε
+# appears once, after the gradient. The sign does not depend on ε, which is why the slider can be so quick.
+#
+# Our networks end in logits. The softmax of the slides' listing is applied only where a probability is shown; why
+# this is safer for an attack comes up below.
+
+# %% [markdown] tags=["core"] slideshow={"slide_type": "slide"}
+# ## Guess the ε
+#
+# What is the smallest ε, in grey levels of 255, at which the running photograph gets a wrong answer? Write down your bet.
+
+# %% tags=["core"]
+my_bet = 16  # grey levels of 255
+
+# %% tags=["core"]
+levels = np.arange(33)
+_, answers = attacks.epsilon_sweep(model, images[picture], labels[picture], levels / 255)
+wrong = levels[answers[:, 0] != true]
+found = f"at ε = {wrong[0]}/255, as {data.CLASS_NAMES[answers[wrong[0], 0]]}" if wrong.size else "at no ε up to 32/255"
+print(f"first wrong {found}; your bet was {my_bet}/255")
+print("right again at:", [f"{level}/255" for level in levels if wrong.size and level > wrong[0] and level not in wrong] or "no larger ε")
+
+# %% [markdown] tags=["core"] slideshow={"slide_type": "fragment"}
+# Mind the second line: a larger ε need not be worse for the network. FGSM takes *one* straight step, and the loss
+# does not climb for ever along a straight line. So "never fooled by FGSM" is a weak promise.
+
+# %% [markdown] tags=["core"] slideshow={"slide_type": "slide"}
+# ## Ten pictures, as on the slides
+#
+# The slides draw ten test images at random and attack each with ε = 0.1, which is 25.5 grey levels. Three outcomes
+# are shown there: a car becomes a truck, a cat becomes a deer, and a frog stays a frog.
+#
+# Here are ten of ours, drawn without replacement from a seeded generator. How many will be fooled?
+
+# %% tags=["core"]
+my_bet = 7  # of ten
+ten = np.random.default_rng(7).choice(len(images), size=10, replace=False)
+fooled = attacks.fgsm(model, images[ten], labels[ten], 0.1)
+answers = {name: evaluation.predictions(model, x) for name, x in (("before", images[ten]), ("after", fooled))}
+
+# %% tags=["core"]
+def outcome(true, before, after):
+    """Three lines: the true class, the network's answer before, and after."""
+    return "\n".join((f"true: {data.CLASS_NAMES[true]}", data.CLASS_NAMES[before], f"→ {data.CLASS_NAMES[after]}"))
+
+
+captions = [outcome(*classes) for classes in zip(labels[ten], answers["before"], answers["after"])]
+right = answers["before"] == labels[ten]
+flipped = int((right & (answers["after"] != labels[ten])).sum())
+figures.show(
+    figures.labelled_images(fooled, captions, columns=5),
+    f"Ten test images after FGSM with ε = 0.1, each with its true class and the network's answer before and after. "
+    f"{right.sum()} were right before the attack; {flipped} of these are fooled. Your bet was {my_bet}.",
+)
+
+# %% [markdown] tags=["core"] slideshow={"slide_type": "subslide"}
+# ### Why ten images are no rate
+
+# %% tags=["core"]
+share = flipped / right.sum()
+print(f"fooled: {flipped} of {right.sum()} that were right before")
+for count in (10, 100, 1_017, 10_000):
+    print(f"if half of {count:>6,} images are fooled, the 95% interval is 50 ± {100 * evaluation.margin(0.5, count):.0f} points")
+
+# %% [markdown] tags=["core"] slideshow={"slide_type": "notes"}
+# Three hand-picked outcomes show that something *can* happen. How often it happens needs many images, a denominator
+# (all images, or those that were right to begin with?) and an interval. The next figure has all three.
+
+# %% [markdown] tags=["core"] slideshow={"slide_type": "slide"}
+# ## How often? Accuracy against ε, with a control
+#
+# A wrong answer under noise proves nothing if *any* noise does that. So each ε is tried twice: along the gradient's
+# sign, and along random signs of exactly the same size.
+
+# %% tags=["core"]
+levels = np.array([0, 1, 2, 4, 6, 8, 12, 16, 20, 25.5, 32])
+under_fgsm, _ = attacks.epsilon_sweep(model, images, labels, levels / 255)
+under_noise = [evaluation.accuracy(model, attacks.random_sign(images, e, seed=0), labels) for e in levels / 255]
+at_8 = int(np.flatnonzero(levels == 8)[0])
+
+# %% tags=["core"]
+curves = {"random signs": (under_noise, figures.BLUE), "FGSM": (under_fgsm, figures.ORANGE)}
+figures.show(
+    figures.accuracy_against_epsilon(levels / 255, curves, marked=8 / 255),
+    f"Accuracy on {len(images):,} {dataset.name} test images against ε. At ε = 8/255 FGSM leaves {under_fgsm[at_8]:.1%} right and "
+    f"random signs of the same size {under_noise[at_8]:.1%}, from {under_fgsm[0]:.1%} without either "
+    f"(each ± {100 * evaluation.margin(0.5, len(images)):.0f} points at most).",
+)
+
+# %% [markdown] tags=["core"] slideshow={"slide_type": "fragment"}
+# - The claim is the **gap at a named ε**, not the lower curve alone: once ε is large, random noise hurts too.
+# - Accuracy is over *all* images, those that were wrong to begin with included.
+# - FGSM does not reach zero. That is a weakness of the attack and no strength of the network: the next cell takes many
+#   small steps in place of one large one.
+
+# %% tags=["optional"] slideshow={"slide_type": "skip"}
+many = attacks.pgd(model, images[:200], labels[:200], 8 / 255, step_size=2 / 255, steps=20)
+single = attacks.fgsm(model, images[:200], labels[:200], 8 / 255)
+for name, adversarial in (("one step of 8/255, FGSM", single), ("20 steps of 2/255 that stay within 8/255", many)):
+    print(f"{evaluation.accuracy(model, adversarial, labels[:200]):.1%} of 200 images right under {name}")
+
+# %% [markdown] tags=["optional"] slideshow={"slide_type": "skip"}
+# This attack is called **projected gradient descent**, PGD (Madry et al., *Towards Deep Learning Models Resistant to
+# Adversarial Attacks*, 2018). Whoever claims that a network is robust has to show at least this one beside FGSM.
+
+# %% [markdown] tags=["core"] slideshow={"slide_type": "notes"}
+# Common wrong answer: "the curve ends above zero, so some images are safe". One straight step is the weakest attack
+# worth the name.
+
+# %% [markdown] tags=["core"] slideshow={"slide_type": "slide"}
+# ## The autopsy: what the slides' attack does, and what we do
+#
+# | the slides' listing | what happens then | here |
+# | --- | --- | --- |
+# | does not clip | the network sees pixels outside [0, 1], which no camera delivers; shown as uint8, bright ones wrap to dark | clip to [0, 1] |
+# | `(sign · eps · 255).astype(np.uint8)` to show the noise | negative values have no uint8: −25 turns into 231, and on other processors into something else | centre on grey, name the magnification |
+# | mean squared error of the softmax as the loss | works as long as the softmax is not saturated | cross-entropy of the logits; measured below |
+# | default ε is 2/255, called with 0.1 = 25.5/255 | a reader takes the signature for the experiment | ε is always said, as n/255 |
+# | `np.random.choice` without a seed, with replacement | nobody sees those ten images again; one can come up twice | seeded, without replacement |
+# | plots inside the attack | it cannot run on 10,000 images, nor be tested | arrays in, arrays out |
+#
+# The three outcomes on the slides are real all the same: the sign of the gradient is right, and so is the step.
+
+# %% [markdown] tags=["core"] slideshow={"slide_type": "notes"}
+# This is code review, not a tribunal: each row is a mistake that published code has made. Let the class find the
+# first two in the listing before you show the table. The optional cells below measure each of the first three rows.
+
+# %% [markdown] tags=["optional"] slideshow={"slide_type": "skip"}
+# ### Measured: no clipping, and what `uint8` makes of it
+
+# %% tags=["optional"]
+unclipped = images[ten] + 0.1 * attacks.gradient_sign(model, images[ten], labels[ten])
+outside = (unclipped < 0) | (unclipped > 1)
+brightest = int(outside.mean(axis=(1, 2, 3)).argmax())
+# Through int16, because a float outside 0–255 has no defined uint8: here it wraps on every processor.
+wrapped = (255 * unclipped[brightest]).astype(np.int16).astype(np.uint8)
+noise = (25.5 * attacks.gradient_sign(model, images[ten], labels[ten])[brightest]).astype(np.int16).astype(np.uint8)
+print(f"{outside.mean():.1%} of all pixel values lie outside [0, 1], in one image {outside[brightest].mean():.1%}")
+
+# %% tags=["optional"]
+looks = [wrapped, fooled[brightest], noise, figures.amplified((fooled - images[ten])[brightest], 0.1)]
+words = ["not clipped,\nwrapped by uint8", "clipped", "noise, negative\nvalues wrapped", "noise, centred\non grey, ×5"]
+figures.show(
+    figures.labelled_images(looks, words, columns=4),
+    "The same adversarial image without and with clipping, and the same noise cast to uint8 and centred on grey. "
+    "Where values leave the range, wrapping turns bright into dark; of the noise it makes +25 nearly black and −25 "
+    "nearly white, the wrong way round.",
+)
+
+# %% [markdown] tags=["optional"] slideshow={"slide_type": "skip"}
+# ### Measured: squared error of the softmax against cross-entropy of the logits
+#
+# It is often said that attacking the softmax must fail. Measure it before you judge it.
+
+# %% tags=["optional"]
+for loss in attacks.LOSSES:
+    adversarial = attacks.fgsm(model, images, labels, 8 / 255, loss=loss)
+    print(f"{loss:>13} at ε = 8/255: {evaluation.accuracy(model, adversarial, labels):.1%} still right")
+
+# %% [markdown] tags=["optional"] slideshow={"slide_type": "skip"}
+# On this network the loss makes little difference. Now make the network surer of itself: multiply its logits by 20.
+# Its answers stay the same, its probabilities become 0 and 1, and in float32 a probability of exactly 1 has no slope.
+
+# %% tags=["optional"]
+import keras
+
+steep = keras.Sequential([keras.Input((32, 32, 3)), model, keras.layers.Rescaling(20.0)])
+for loss in attacks.LOSSES:
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        adversarial = attacks.fgsm(steep, images[:500], labels[:500], 8 / 255, loss=loss)
+    print(f"{loss:>13}: {evaluation.accuracy(steep, adversarial, labels[:500]):.1%} still right")
+    for warning in said:
+        print("   ", warning.message)
+
+# %% [markdown] tags=["optional"] slideshow={"slide_type": "skip"}
+# Where the gradient is zero the attack does nothing, and the network *looks* robust. Nothing about the network got
+# better: the answers are the same as before. So count the images whose gradient is zero, and say so.
+
+# %% [markdown] tags=["optional"] slideshow={"slide_type": "skip"}
+# ## The assignment's other option: a library
+#
+# Foolbox runs the same attack. Does it find the same pixels?
+
+# %% tags=["optional"]
+import foolbox
+import tensorflow as tf
+
+theirs = foolbox.attacks.LinfFastGradientAttack().run(
+    foolbox.TensorFlowModel(model, bounds=(0, 1), device="/CPU:0"),
+    tf.constant(images[:100]),
+    foolbox.criteria.Misclassification(tf.constant(labels[:100])),
+    epsilon=8 / 255,
+).numpy()
+ours = attacks.fgsm(model, images[:100], labels[:100], 8 / 255)
+print(f"{np.mean(ours != theirs):.4%} of {ours.size:,} pixel values differ")
+
+# %% [markdown] tags=["optional"] slideshow={"slide_type": "skip"}
+# ## Your own network
+#
+# Any Keras classifier of 32 × 32 colour images with pixels in [0, 1] will do. Put the path of yours into the next
+# cell. If it expects other pixels, make the conversion its first layer (`keras.layers.Rescaling`): then ε keeps its
+# meaning. If it ends in softmax, the attack takes that off and says so.
+
+# %% tags=["optional"]
+my_file = None  # "my_network.keras"
+
+mine = keras.models.load_model(my_file, compile=False) if my_file else model
+with warnings.catch_warnings(record=True) as said:
+    warnings.simplefilter("always")
+    adversarial = attacks.fgsm(mine, images[:200], labels[:200], 8 / 255)
+    clean, attacked = (evaluation.accuracy(mine, x, labels[:200]) for x in (images[:200], adversarial))
+print(f"{mine.name}: {clean:.1%} right on 200 images, {attacked:.1%} under FGSM with ε = 8/255")
+print(*{str(warning.message) for warning in said}, sep="\n")
+
+# %% [markdown] tags=["homework"] slideshow={"slide_type": "skip"}
+# ## Exercises
+#
+# Each solution is in the collapsed cell below its exercise.
+#
+# **1. By hand.** Write FGSM for the running photograph yourself, from `attacks.input_gradient`. Check it against
+# `attacks.fgsm`.
+
+# %% tags=["homework"] jupyter={"source_hidden": true, "outputs_hidden": true}
+slope = attacks.input_gradient(model, images[picture], labels[picture].astype(int)).numpy()
+by_hand = np.clip(images[picture] + np.float32(8 / 255) * np.sign(slope), 0, 1)
+assert np.array_equal(by_hand, attacks.fgsm(model, images[picture], labels[picture], 8 / 255))
+
+# %% [markdown] tags=["homework"] slideshow={"slide_type": "skip"}
+# **2. Without the truth.** An attacker may not know the true label. Attack the network's own answers instead. Is the
+# attack weaker? What happens to images that were wrong to begin with?
+
+# %% tags=["homework"] jupyter={"source_hidden": true, "outputs_hidden": true}
+own = evaluation.predictions(model, images)
+for name, target in (("true labels", labels), ("the network's answers", own)):
+    adversarial = attacks.fgsm(model, images, target, 8 / 255)
+    print(f"attacking {name}: {evaluation.accuracy(model, adversarial, labels):.1%} right")
+pushed = evaluation.predictions(model, attacks.fgsm(model, images, own, 8 / 255))
+print(f"images that were wrong and are pushed onto the right answer: {((own != labels) & (pushed == labels)).sum()}")
+
+# %% [markdown] tags=["homework"] slideshow={"slide_type": "skip"}
+# **3. Make it a frog.** `attacks.fgsm(..., targeted=True)` walks *down* the loss of a class that you choose. For how
+# many of the images that are no frogs does it reach "frog" at ε = 8/255? Why is that harder than "any wrong answer"?
+
+# %% tags=["homework"] jupyter={"source_hidden": true, "outputs_hidden": true}
+frog = data.CLASS_NAMES.index("frog")
+others = images[labels != frog]
+wanted = np.full(len(others), frog)
+reached = evaluation.predictions(model, attacks.fgsm(model, others, wanted, 8 / 255, targeted=True)) == frog
+before = evaluation.predictions(model, others) == frog
+print(f"called a frog: {before.mean():.1%} before, {reached.mean():.1%} after; there are nine wrong answers, and only one is a frog")
+
+# %% [markdown] tags=["core"] slideshow={"slide_type": "slide"}
+# ## What we saw
+#
+# - **FGSM** is one step of size ε along the sign of the loss's gradient with respect to the pixels, then a clip.
+# - **The sign** is the best move when every pixel may change by ε: 3,072 tiny steps add up, while random signs cancel.
+#   That is why noise of the same size is the control.
+# - **Original, perturbation, adversarial image**: the perturbation is shown centred on grey and magnified, with the
+#   magnification named.
+# - **An attack becomes nonsense** without a clip, without a named ε, with a loss whose gradient is zero, or when three
+#   pictures are taken for a rate.
+#
+# Three things to take home: a network can be right on most pictures and still be fooled on nearly all of them; what
+# fools it is invisible, but not random; and a claim about robustness needs a threat model, a control and a count.
+#
+# Back to the beginning: [01-data](01-data.ipynb).
+
+# %% [markdown] tags=["core"] slideshow={"slide_type": "notes"}
+# End on the three things. If somebody asks for a defence: training on adversarial images helps, costs accuracy on
+# clean ones, and FGSM alone is too weak a judge of it.

@@ -1,0 +1,241 @@
+"""Every notebook is what it claims to be: built from its source, run once from a fresh kernel, described in words.
+
+nbval runs the cells themselves. A check here takes a notebook and returns what is wrong with it; `BREAKS` breaks a
+sound one in every way that a check should notice.
+"""
+import copy
+import html
+import re
+from pathlib import Path
+
+import build
+import nbformat
+import pytest
+
+from nbclient.exceptions import CellExecutionError
+
+ROOT = Path(__file__).resolve().parents[1]
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+AUDIENCES = {"core", "optional", "homework"}
+LARGEST_FILE, LONGEST_CELL = 1_500_000, 20
+# A path on the machine that built the notebook, outside of an address or encoded data; an object's place in memory.
+MACHINE = re.compile(r"(?<![\w/+.:])/(?:home|root|tmp|usr|opt|var|mnt|srv|work|Users|private)/\w|\b[A-Z]:\\|\bat 0x\w+")
+
+SAMPLE = '''# %% [markdown] tags=["core"] slideshow={"slide_type": "slide"}
+# # 07 · A sample
+#
+# Takes 3 minutes.
+
+# %% tags=["core"]
+import ipywidgets
+from matplotlib.figure import Figure
+
+from helpers import figures
+
+# %% tags=["optional", "nbval-check-output"]
+print("on any machine")
+print("the same")
+
+# %% tags=["core"]
+figures.show(Figure(figsize=(1, 1)), "Nothing < but white")
+
+# %% tags=["homework"] jupyter={"source_hidden": true}
+ipywidgets.IntSlider()
+
+# %% [markdown] tags=["core"]
+# On to [the next](08-next.ipynb).
+
+# %% [markdown] tags=["core"] slideshow={"slide_type": "notes"}
+# What the lecturer says.
+'''
+FRAME = "| [07-sample](notebooks/07-sample.ipynb) | A sample | 3 |", "08-next.ipynb"
+
+
+def code(book):
+    return [cell for cell in book.cells if cell.cell_type == "code"]
+
+
+def outputs(book):
+    return [output for cell in code(book) for output in cell.outputs]
+
+
+def words(output):
+    """All that a person reads in an output."""
+    kinds = ("text/plain", "text/markdown", "text/html")
+    return "\n".join([output.get("text", ""), *(output.get("data", {}).get(kind, "") for kind in kinds)])
+
+
+def differs_from_source(book, source):
+    """The cells on which a notebook and its .py disagree."""
+    wanted = build.read(source)
+    differ = [
+        f"cell {number}: {want.source[:60]!r}"
+        for number, (cell, want) in enumerate(zip(book.cells, wanted.cells))
+        if (cell.cell_type, cell.source, cell.metadata, cell.id) != (want.cell_type, want.source, want.metadata, want.id)
+    ]
+    if len(book.cells) != len(wanted.cells):
+        differ.append(f"{len(book.cells)} cells, the source has {len(wanted.cells)}")
+    return differ + [key for key in book.metadata | wanted.metadata if book.metadata.get(key) != wanted.metadata.get(key)]
+
+
+def not_one_clean_run(book):
+    counts = [cell.execution_count for cell in code(book)]
+    wrong = [] if counts == list(range(1, len(counts) + 1)) else [f"execution counts {counts}"]
+    wrong += [f"{cell.source!r}: nbval shows what the ; hides" for cell in code(book) if cell.source.rstrip().endswith(";")]
+    for output in outputs(book):
+        if output.output_type == "error" or output.get("name") == "stderr" or "Traceback (most" in words(output):
+            wrong.append(f"error or warning: {output.get('ename', words(output)[:200])}")
+    return wrong
+
+
+def without_words(book):
+    """Pictures without an `alt`, or without a caption right below that says the same."""
+    wrong = []
+    for cell in code(book):
+        for output, below in zip(cell.outputs, [*cell.outputs[1:], None]):
+            if "image/png" in output.get("data", {}):
+                alt = output.metadata.get("image/png", {}).get("alt")
+                if not alt or below is None or alt not in html.unescape(words(below)):
+                    wrong.append(f"{cell.source[-60:]!r}: alt {alt!r}")
+    return wrong
+
+
+def does_not_fit(book):
+    """Cells too long for a projector, cells for nobody in particular, a file too large for GitHub to show."""
+    size = len(nbformat.writes(book))
+    wrong = [f"{size / 1e6:.1f} MB"] if size > LARGEST_FILE else []
+    wrong += [f"{cell.source[:60]!r} is too long" for cell in code(book) if cell.source.count("\n") >= LONGEST_CELL]
+    tags = [set(cell.metadata.get("tags", ())) & AUDIENCES for cell in book.cells]
+    return wrong + [f"{cell.source[:60]!r}: {for_whom}" for cell, for_whom in zip(book.cells, tags) if len(for_whom) != 1]
+
+
+def tells_the_machine(book):
+    return [found[0] for output in outputs(book) for found in MACHINE.finditer(words(output))]
+
+
+def badly_framed(book, row, following):
+    """Title and minutes in the opening cell are those of the README's row; the closing one leads to the next notebook."""
+    first, last = book.cells[0], [cell for cell in book.cells if not is_note(cell)][-1]
+    title, minutes = re.match(r"# \d+ · (.+)", first.source), re.search(r"(\d+) minutes", first.source)
+    wrong = [] if first.cell_type == "markdown" and title and minutes else ["no title, or no minutes"]
+    if not wrong and not row.endswith(f"| {title[1]} | {minutes[1]} |"):
+        wrong.append(f"{title[1]!r}, {minutes[1]} minutes; the README says {row!r}")
+    if following and f"]({following})" not in last.source:
+        wrong.append(f"no link to {following}")
+    return wrong
+
+
+def is_note(cell):
+    return cell.metadata.get("slideshow", {}).get("slide_type") == "notes"
+
+
+def readme_row(path):
+    rows = (ROOT / "README.md").read_text(encoding="utf-8").splitlines()
+    return next((row for row in rows if f"](notebooks/{path.name}) |" in row), "nothing")
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory):
+    """A small notebook, built as the real ones are."""
+    path = tmp_path_factory.mktemp("notebooks") / "07-sample.py"
+    path.write_text(SAMPLE, encoding="utf-8")
+    build.build(path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def sample(source):
+    return nbformat.read(source.with_suffix(".ipynb"), 4)
+
+
+@pytest.fixture(params=NOTEBOOKS, ids=lambda path: path.stem)
+def path(request):
+    return request.param
+
+
+@pytest.fixture
+def book(path):
+    return nbformat.read(path, 4)
+
+
+def test_every_source_is_built():
+    assert {path.stem for path in NOTEBOOKS} == {path.stem for path in (ROOT / "notebooks").glob("[0-9]*.py")}
+
+
+def test_holds_the_cells_of_its_source(book, path):
+    assert differs_from_source(book, path.with_suffix(".py")) == []
+
+
+@pytest.mark.parametrize("check", [not_one_clean_run, without_words, does_not_fit, tells_the_machine])
+def test_stored_outputs(check, book):
+    assert check(book) == []
+
+
+def test_opens_and_closes_as_the_readme_says(book, path):
+    following = next((other.name for other in NOTEBOOKS if other > path), None)
+    assert badly_framed(book, readme_row(path), following) == []
+
+
+def test_a_sound_notebook_passes(sample, source):
+    assert differs_from_source(sample, source) == badly_framed(sample, *FRAME) == []
+    assert [check(sample) for check in (not_one_clean_run, without_words, does_not_fit, tells_the_machine)] == [[]] * 4
+
+
+def test_building_again_changes_nothing(source):
+    before = source.with_suffix(".ipynb").read_bytes()
+    build.build(source)
+    assert source.with_suffix(".ipynb").read_bytes() == before
+
+
+def test_a_widget_is_replaced_by_words(sample):
+    shown = code(sample)[-1].outputs[0].data
+    assert list(shown) == ["text/plain"] and "Run this cell" in shown["text/plain"] and "widgets" not in sample.metadata
+
+
+def test_a_failing_cell_leaves_the_old_notebook(tmp_path):
+    source, built = tmp_path / "07-broken.py", tmp_path / "07-broken.ipynb"
+    source.write_text("# %%\n1 / 0\n")
+    built.write_text("old")
+    with pytest.raises(CellExecutionError, match="ZeroDivisionError"):
+        build.build(source)
+    assert built.read_text() == "old" and len(list(tmp_path.iterdir())) == 2
+
+
+def output(kind, **fields):
+    return nbformat.v4.new_output(kind, **fields)
+
+
+# What is done to the sample → the check that must notice.
+BREAKS = {
+    "another source": (lambda cells: cells[1].update(source="import os"), "differs_from_source"),
+    "another tag": (lambda cells: cells[1].metadata.update(tags=["optional"]), "differs_from_source"),
+    "another slide": (lambda cells: cells[0].metadata.update(slideshow={"slide_type": "notes"}), "differs_from_source"),
+    "another kind": (lambda cells: cells[0].update(cell_type="raw"), "differs_from_source"),
+    "a missing cell": (lambda cells: cells.pop(), "differs_from_source"),
+    "a second run": (lambda cells: cells[1].update(execution_count=9), "not_one_clean_run"),
+    "a final ;": (lambda cells: cells[1].update(source="1;\n"), "not_one_clean_run"),
+    "a warning": (lambda cells: cells[1].outputs.append(output("stream", name="stderr")), "not_one_clean_run"),
+    "an error": (lambda cells: cells[1].outputs.append(output("error", ename="E")), "not_one_clean_run"),
+    "no alt": (lambda cells: cells[3].outputs[0].metadata.clear(), "without_words"),
+    "no caption": (lambda cells: cells[3].outputs.pop(), "without_words"),
+    "another caption": (lambda cells: cells[3].outputs[1].data.update({"text/markdown": "x"}), "without_words"),
+    "a long cell": (lambda cells: cells[1].update(source="1\n" * 20 + "1"), "does_not_fit"),
+    "for nobody": (lambda cells: cells[0].metadata.update(tags=[]), "does_not_fit"),
+    "for all": (lambda cells: cells[0].metadata.update(tags=["core", "optional"]), "does_not_fit"),
+    "a large output": (lambda cells: cells[2].outputs[0].update(text="x" * LARGEST_FILE), "does_not_fit"),
+    "a path": (lambda cells: cells[2].outputs[0].update(text="in '/home/me/x'"), "tells_the_machine"),
+    "a Windows path": (lambda cells: cells[2].outputs[0].update(text=r"in C:\Users"), "tells_the_machine"),
+    "an address": (lambda cells: cells[2].outputs[0].update(text="<object at 0x7f00>"), "tells_the_machine"),
+    "no title": (lambda cells: cells[0].update(source="3 minutes"), "badly_framed"),
+    "other minutes": (lambda cells: cells[0].update(source="# 07 · A sample\n\n4 minutes"), "badly_framed"),
+    "another title": (lambda cells: cells[0].update(source="# 07 · Another\n\n3 minutes"), "badly_framed"),
+    "no way on": (lambda cells: cells[-2].update(source="The end."), "badly_framed"),
+}
+
+
+@pytest.mark.parametrize("name", BREAKS)
+def test_a_broken_notebook_is_noticed(name, sample, source):
+    broken, (damage, check) = copy.deepcopy(sample), BREAKS[name]
+    damage(broken.cells)
+    more = {"differs_from_source": (source,), "badly_framed": FRAME}
+    assert globals()[check](broken, *more.get(check, ()))
