@@ -3,6 +3,7 @@
 Read the modules in this order: sketches, data, models, attacks, evaluation, runs, training, experiments,
 figures, explorer, check. Importing this package does not import TensorFlow.
 """
+
 import os
 
 # The first two must be set before TensorFlow and Keras are first imported.

@@ -4,6 +4,7 @@ Every attack takes float images (n, height, width, channels) in [0, 1] and integ
 classifier of such images, leaves its arguments unchanged and works in evaluation mode, batch by batch. `epsilon` is
 the largest change of any pixel value on the scale from 0 to 1: "8 of 255 grey levels" is 8/255.
 """
+
 import warnings
 
 import numpy as np
@@ -95,7 +96,7 @@ def pgd(model, images, labels, epsilon, *, step_size, steps, restarts=1, seed=0,
     """Projected gradient descent: many small steps of FGSM, each followed by a return to within epsilon of the image.
 
     Every restart begins at a random point of the box and only goes on with images that are not fooled yet. Returns
-    float32 images in [0, 1], nowhere further than epsilon from `images`: the fooling ones where there are any, otherwise
+    float32 images in [0, 1], nowhere further than epsilon from `images`: fooling ones where any were found, otherwise
     where the last restart ended. Checks as for `fgsm`.
     Source: Madry et al. 2018, arXiv:1706.06083, section 2.1. Taught in 05-fgsm.
     """
@@ -163,11 +164,11 @@ def _checked_images(images):
         )
     if images.ndim != 4:
         raise ValueError(
-            f"images: expected shape (n, height, width, channels), got {images.shape}; one image alone is images[i : i + 1]"
+            f"images: expected shape (n, height, width, channels), got {images.shape}; one alone is images[i : i + 1]"
         )
     if images.size and not (images.min() >= 0 and images.max() <= 1):
         raise ValueError(
-            f"images: expected values in [0, 1], got {images.min():g} to {images.max():g}; divide pixels in 0–255 by 255"
+            f"images: expected values in [0, 1], got {images.min():g} to {images.max():g}; divide 0–255 by 255"
         )
     return images.astype(np.float32, copy=False)
 

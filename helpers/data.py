@@ -4,6 +4,7 @@
 
 fetches CIFAR-10 before the lecture, and says what was found and where.
 """
+
 import contextlib
 import hashlib
 import os

@@ -2,6 +2,7 @@
 
 `images` (n, 32, 32, 3) are uint8 in 0–255 or floats in [0, 1] everywhere in this module; labels are integers (n,).
 """
+
 import numpy as np
 
 from .models import forward, tf, up_to_logits
@@ -69,7 +70,8 @@ def confusion_matrix(labels, predicted, classes=10):
 def precision_and_recall(matrix):
     """Two float64 (classes,) arrays from a confusion matrix; nan for the precision of a class never predicted.
 
-    Precision: of the images called a class, the share that are of it. Recall: of the images of a class, the share found.
+    Precision: of the images called a class, the share that are of it. Recall: of the images of a class, the share that
+    is found.
     """
     right = np.diag(matrix).astype(float)
     called, present = matrix.sum(axis=0), matrix.sum(axis=1)
@@ -81,7 +83,9 @@ def worst_pairs(matrix, count):
     """The `count` most frequent mistakes as (true class, predicted class, how often), worst first."""
     mistakes = matrix - np.diag(np.diag(matrix))
     order = np.argsort(-mistakes, axis=None, kind="stable")[:count]
-    return [(int(t), int(p), int(mistakes[t, p])) for t, p in zip(*np.unravel_index(order, mistakes.shape), strict=True)]
+    return [
+        (int(t), int(p), int(mistakes[t, p])) for t, p in zip(*np.unravel_index(order, mistakes.shape), strict=True)
+    ]
 
 
 def confident_mistakes(probability, labels, count):

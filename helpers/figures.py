@@ -3,6 +3,7 @@
 Figures are built without pyplot, so nothing is drawn twice or kept open. Colours are those of Okabe and Ito, which
 people with the common colour-vision deficiencies can tell apart; they never carry meaning alone.
 """
+
 import ast
 import base64
 import html
@@ -59,7 +60,7 @@ def _caption(alt):
 
 
 def show_source(*functions):
-    """Show the code that runs, without its docstrings: a taught idea is written once, in helpers, and read from there."""
+    """Show the code that runs, without docstrings: a taught idea is written once, in helpers, and read from there."""
     blocks = []
     for function in functions:
         source = inspect.getsource(getattr(function, "python_function", function))
@@ -115,7 +116,9 @@ def live_curve(points, tests):
         for place, (rows, colour, name, style) in enumerate(
             ((points, TRAIN, "line: training", "-"), (tests, TEST, "dot: test", "o"))
         ):
-            axis.plot([row[0] for row in rows], [scale * row[column] for row in rows], style, color=colour, markersize=9)
+            axis.plot(
+                [row[0] for row in rows], [scale * row[column] for row in rows], style, color=colour, markersize=9
+            )
             axis.set_title(name, color=colour, fontsize=14, loc=("left", "right")[place])
         axis.set(xlabel="training steps (batches)", ylabel=label)
         axis.margins(y=0.2)
@@ -185,7 +188,9 @@ def channel_histogram(counts):
     share = 100 * counts / counts.sum(axis=1, keepdims=True)
     means = share @ levels / 100
     heights = share[:, 3:-3].max() * (1.28 - 0.1 * np.argsort(np.argsort(means)))  # three names at three heights
-    channels = zip(("red", "green", "blue"), (ORANGE, GREEN, BLUE), ("-", "--", ":"), share, means, heights, strict=True)
+    channels = zip(
+        ("red", "green", "blue"), (ORANGE, GREEN, BLUE), ("-", "--", ":"), share, means, heights, strict=True
+    )
     for name, colour, style, row, mean, height in channels:
         axis.plot(levels, row, style, color=colour)
         axis.plot([mean, mean], [0, height], style, color=colour, linewidth=1.5)
@@ -334,19 +339,29 @@ def learning_curves(history, target=None):
     for key, colour, style in rows:
         loss.plot(epochs, history[key], style, color=colour)
         accuracy.plot(epochs, 100 * np.array(history[key.replace("loss", "accuracy")]), style, color=colour)
-    _label_lines(accuracy, epochs[-1], {
-        "training": (100 * history["train_accuracy"][-1], TRAIN),
-        "training,\ndropout on": (100 * history["accuracy"][-1], TRAIN),
-        "test": (100 * history["test_accuracy"][-1], TEST),
-    })
-    _label_lines(loss, epochs[-1], {
-        "training": (history["train_loss"][-1], TRAIN),
-        "training,\ndropout on": (history["loss"][-1], TRAIN),
-        "test": (history["test_loss"][-1], TEST),
-    })
+    _label_lines(
+        accuracy,
+        epochs[-1],
+        {
+            "training": (100 * history["train_accuracy"][-1], TRAIN),
+            "training,\ndropout on": (100 * history["accuracy"][-1], TRAIN),
+            "test": (100 * history["test_accuracy"][-1], TEST),
+        },
+    )
+    _label_lines(
+        loss,
+        epochs[-1],
+        {
+            "training": (history["train_loss"][-1], TRAIN),
+            "training,\ndropout on": (history["loss"][-1], TRAIN),
+            "test": (history["test_loss"][-1], TEST),
+        },
+    )
     if target:
         for value, colour in zip(target, (TRAIN, TEST), strict=True):
-            accuracy.plot(epochs[-1], 100 * value, "D", color="white", markeredgecolor=colour, markersize=9, clip_on=False)
+            accuracy.plot(
+                epochs[-1], 100 * value, "D", color="white", markeredgecolor=colour, markersize=9, clip_on=False
+            )
         accuracy.plot([], [], "D", color="white", markeredgecolor=GREY, markersize=9, label="the slides' results")
         accuracy.legend(loc="lower right", frameon=False)
     loss.set(xlabel="epoch", ylabel="cross-entropy (nats)", ylim=(0, None), title="Loss")
@@ -362,7 +377,9 @@ def _label_lines(axis, x, labels):
         half = line * (1 + name.count("\n")) / 2
         place = max(value, below + half)
         below = place + half
-        axis.annotate(name, (x, value), (1.03 * x, place), color=colour, va="center", annotation_clip=False, linespacing=0.9)
+        axis.annotate(
+            name, (x, value), (1.03 * x, place), color=colour, va="center", annotation_clip=False, linespacing=0.9
+        )
     axis.margins(x=0.02)
 
 
@@ -372,11 +389,17 @@ def _label_lines(axis, x, labels):
 def intervals(rows):
     """Accuracies with their 95% confidence intervals; `rows` are (name, accuracy, margin), shares in [0, 1]."""
     figure, axis = new(height=0.75 * len(rows) + 1.1)
-    for place, (name, accuracy, margin) in enumerate(reversed(rows)):
-        axis.errorbar(100 * accuracy, place, xerr=100 * margin, fmt="o", color=BLUE, capsize=6, markersize=9, linewidth=3)
+    for place, (_, accuracy, margin) in enumerate(reversed(rows)):
+        axis.errorbar(
+            100 * accuracy, place, xerr=100 * margin, fmt="o", color=BLUE, capsize=6, markersize=9, linewidth=3
+        )
         axis.annotate(
-            f"{100 * accuracy:.1f} ± {100 * margin:.1f}", (100 * accuracy, place), (0, 11),
-            textcoords="offset points", ha="center", color=BLUE,
+            f"{100 * accuracy:.1f} ± {100 * margin:.1f}",
+            (100 * accuracy, place),
+            (0, 11),
+            textcoords="offset points",
+            ha="center",
+            color=BLUE,
         )
     axis.set(yticks=range(len(rows)), yticklabels=[row[0] for row in reversed(rows)], xlabel="accuracy (%)")
     axis.set_ylim(-0.5, len(rows) - 0.3)
@@ -406,13 +429,19 @@ def precision_recall(precision, recall, names):
     order = np.argsort(recall)
     places = np.arange(len(names))
     axis.hlines(places, 100 * precision[order], 100 * recall[order], color="#C8CCD1", linewidth=5)
-    axis.plot(100 * precision[order], places, "o", color="white", markeredgecolor=ORANGE, markeredgewidth=2.5, markersize=12)
+    axis.plot(
+        100 * precision[order], places, "o", color="white", markeredgecolor=ORANGE, markeredgewidth=2.5, markersize=12
+    )
     axis.plot(100 * recall[order], places, "o", color=BLUE, markersize=12)
     axis.set_yticks(places, [names[number] for number in order])
     top = order[-1]
     for value, name, colour in ((precision[top], "precision", ORANGE), (recall[top], "recall", BLUE)):
         axis.annotate(
-            name, (100 * value, len(names) - 1), (0, 14), textcoords="offset points", color=colour,
+            name,
+            (100 * value, len(names) - 1),
+            (0, 14),
+            textcoords="offset points",
+            color=colour,
             ha="right" if value == min(precision[top], recall[top]) else "left",
         )
     axis.set(xlabel="percent", ylim=(-0.6, len(names) - 0.1))
@@ -476,7 +505,9 @@ def _before_and_after(axis, before, after, label, names):
     places = np.arange(len(names))
     axis.barh(places - 0.2, 100 * before, 0.36, color="white", edgecolor=GREY, linewidth=1.5)
     axis.barh(places + 0.2, 100 * after, 0.36, color=ORANGE if after.argmax() != label else BLUE)
-    axis.set_yticks(places, [f"● {name}" if number == label else name for number, name in enumerate(names)], fontsize=12)
+    axis.set_yticks(
+        places, [f"● {name}" if number == label else name for number, name in enumerate(names)], fontsize=12
+    )
     axis.set(xlim=(0, 100), xticks=(0, 50, 100), xlabel="probability (%)")
     axis.set_title("hollow: before, filled: after", fontsize=13)
     axis.invert_yaxis()
@@ -485,16 +516,16 @@ def _before_and_after(axis, before, after, label, names):
 def loss_along_ray(epsilons, rays):
     """The loss of one image along straight lines; `rays` maps a name to (losses, colour, line style)."""
     figure, axis = new(height=4.4)
-    for name, (losses, colour, style) in rays.items():
+    for losses, colour, style in rays.values():
         axis.plot(255 * epsilons, losses, style, color=colour)
-    top = max(losses[-1] for losses, _, _ in rays.values())
+    top = max(losses.max() for losses, _, _ in rays.values())
     axis.set(xlabel="ε (grey levels of 255)", ylabel="loss of the true class (nats)", ylim=(-0.03 * top, 1.08 * top))
     _label_lines(axis, 255 * epsilons[-1], {name: (losses[-1], colour) for name, (losses, colour, _) in rays.items()})
     return figure
 
 
 def accuracy_against_epsilon(epsilons, curves, marked):
-    """Accuracy in percent against ε; `curves` maps a name to (accuracies in [0, 1], colour); the gap at `marked` is named."""
+    """Accuracy against ε; `curves` maps a name to (accuracies in [0, 1], colour); the gap at `marked` is named."""
     figure, axis = new(height=4.8)
     epsilons = np.asarray(epsilons)
     for accuracies, colour in curves.values():

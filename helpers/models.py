@@ -1,4 +1,5 @@
 """Every network of the series, one small function each. Taught in notebooks/02-architecture."""
+
 import contextlib
 import math
 import os

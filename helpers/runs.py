@@ -1,4 +1,5 @@
 """Keep and find the outcome of a training: the weights, and a record of how they came about."""
+
 import hashlib
 import json
 import os
@@ -6,7 +7,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import models
+from . import data, evaluation, models
 
 # Accuracies that the slides report for the network of models.vgg3; how they were taken is not said there.
 SLIDES = {"train": 0.9879, "test": 0.8272}
@@ -72,8 +73,18 @@ def results_table(root=RECORDED):
     rows = [("the slides", "CIFAR-10", f"{SLIDES['train']:.2%}", f"{SLIDES['test']:.2%}", "not said")]
     for path in sorted(Path(root).glob("*/*/record.json")):
         record = json.loads(path.read_text(encoding="utf-8"))
-        accuracy = record["accuracy"]
-        shares = [f"{share:.2%}" for share in accuracy.values()] + [""]
-        rows.append((f"`{path.parent.name}`, {record['recipe']['epochs']} epochs", path.parent.parent.name, *shares[:3]))
-    heading = ("network", "data set", "training images", "all test images", "first 1,017 test images")
-    return "\n".join(f"| {' | '.join(row)} |" for row in (heading, ("---", "---", "---:", "---:", "---:"), *rows)) + "\n"
+        train, test, *part = record["accuracy"].values()
+        margin = [evaluation.margin(share, data.ORIGINAL_TEST_IMAGES) for share in part]
+        shares = [f"{share:.2%} ± {100 * half:.1f}" for share, half in zip(part, margin, strict=True)]
+        name = f"`{path.parent.name}`, {record['recipe']['epochs']} epochs"
+        rows.append((name, path.parent.parent.name, f"{train:.2%}", f"{test:.2%}", *(shares or [""])))
+    heading = (
+        "network",
+        "data set",
+        "training images",
+        "all test images",
+        f"first {data.ORIGINAL_TEST_IMAGES:,} test images",
+    )
+    return (
+        "\n".join(f"| {' | '.join(row)} |" for row in (heading, ("---", "---", "---:", "---:", "---:"), *rows)) + "\n"
+    )

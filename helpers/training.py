@@ -5,6 +5,7 @@
 trains a network anew, shows how far it is, goes on where it was interrupted, and keeps the outcome in
 helpers/recorded/.
 """
+
 import argparse
 import dataclasses
 import io

@@ -5,6 +5,7 @@
 A notebook is written only once all of its cells have run; until then the old one stays. The README's results are
 written anew from the records as well.
 """
+
 import argparse
 import hashlib
 import os

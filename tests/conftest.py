@@ -1,4 +1,5 @@
 """What all checks share: they fetch no data and leave nothing behind but the caches that the README names."""
+
 import os
 import tempfile
 

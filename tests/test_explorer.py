@@ -1,4 +1,5 @@
 """The sliders without a browser; tests/test_browser.py moves them."""
+
 import json
 import re
 
@@ -157,7 +158,7 @@ def test_handout_holds_all_it_needs(sliders):
     assert "import " not in page
     assert explorer.VIEW in page
     assert "<h1>small network, &lt;test&gt; images</h1>" in page
-    data = json.loads(re.search(r'handout\(.*?, (\{.*\})\);', page).group(1))
+    data = json.loads(re.search(r"handout\(.*?, (\{.*\})\);", page).group(1))
     assert [image["index"] for image in data["images"]] == [3, 8]
     assert len(sliders.to_html()) > len(page)
 

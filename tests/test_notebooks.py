@@ -3,6 +3,7 @@
 nbval runs the cells themselves. A check here takes a notebook and returns what is wrong with it; `BREAKS` breaks a
 sound one in every way that a check should notice.
 """
+
 import copy
 import html
 import re
@@ -11,7 +12,6 @@ from pathlib import Path
 import build
 import nbformat
 import pytest
-
 from nbclient.exceptions import CellExecutionError
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -21,7 +21,7 @@ LARGEST_FILE, LONGEST_CELL = 1_500_000, 20
 # A path on the machine that built the notebook, outside of an address or encoded data; an object's place in memory.
 MACHINE = re.compile(r"(?<![\w/+.:])/(?:home|root|tmp|usr|opt|var|mnt|srv|work|Users|private)/\w|\b[A-Z]:\\|\bat 0x\w+")
 
-SAMPLE = '''# %% [markdown] tags=["core"] slideshow={"slide_type": "slide"}
+SAMPLE = """# %% [markdown] tags=["core"] slideshow={"slide_type": "slide"}
 # # 07 · A sample
 #
 # Takes 3 minutes.
@@ -47,7 +47,7 @@ ipywidgets.IntSlider()
 
 # %% [markdown] tags=["core"] slideshow={"slide_type": "notes"}
 # What the lecturer says.
-'''
+"""
 FRAME = "| [07-sample](notebooks/07-sample.ipynb) | A sample | 3 |", "08-next.ipynb"
 
 
@@ -71,17 +71,22 @@ def differs_from_source(book, source):
     differ = [
         f"cell {number}: {want.source[:60]!r}"
         for number, (cell, want) in enumerate(zip(book.cells, wanted.cells))
-        if (cell.cell_type, cell.source, cell.metadata, cell.id) != (want.cell_type, want.source, want.metadata, want.id)
+        if (cell.cell_type, cell.source, cell.metadata, cell.id)
+        != (want.cell_type, want.source, want.metadata, want.id)
     ]
     if len(book.cells) != len(wanted.cells):
         differ.append(f"{len(book.cells)} cells, the source has {len(wanted.cells)}")
-    return differ + [key for key in book.metadata | wanted.metadata if book.metadata.get(key) != wanted.metadata.get(key)]
+    return differ + [
+        key for key in book.metadata | wanted.metadata if book.metadata.get(key) != wanted.metadata.get(key)
+    ]
 
 
 def not_one_clean_run(book):
     counts = [cell.execution_count for cell in code(book)]
     wrong = [] if counts == list(range(1, len(counts) + 1)) else [f"execution counts {counts}"]
-    wrong += [f"{cell.source!r}: nbval shows what the ; hides" for cell in code(book) if cell.source.rstrip().endswith(";")]
+    wrong += [
+        f"{cell.source!r}: nbval shows what the ; hides" for cell in code(book) if cell.source.rstrip().endswith(";")
+    ]
     for output in outputs(book):
         if output.output_type == "error" or output.get("name") == "stderr" or "Traceback (most" in words(output):
             wrong.append(f"error or warning: {output.get('ename', words(output)[:200])}")
@@ -106,7 +111,9 @@ def does_not_fit(book):
     wrong = [f"{size / 1e6:.1f} MB"] if size > LARGEST_FILE else []
     wrong += [f"{cell.source[:60]!r} is too long" for cell in code(book) if cell.source.count("\n") >= LONGEST_CELL]
     tags = [set(cell.metadata.get("tags", ())) & AUDIENCES for cell in book.cells]
-    return wrong + [f"{cell.source[:60]!r}: {for_whom}" for cell, for_whom in zip(book.cells, tags) if len(for_whom) != 1]
+    return wrong + [
+        f"{cell.source[:60]!r}: {for_whom}" for cell, for_whom in zip(book.cells, tags) if len(for_whom) != 1
+    ]
 
 
 def tells_the_machine(book):
@@ -114,7 +121,7 @@ def tells_the_machine(book):
 
 
 def badly_framed(book, row, following):
-    """Title and minutes in the opening cell are those of the README's row; the closing one leads to the next notebook."""
+    """Title and minutes in the opening cell are those of the README's row; the closing cell leads to the next one."""
     first, last = book.cells[0], [cell for cell in book.cells if not is_note(cell)][-1]
     title, minutes = re.match(r"# \d+ · (.+)", first.source), re.search(r"(\d+) minutes", first.source)
     wrong = [] if first.cell_type == "markdown" and title and minutes else ["no title, or no minutes"]

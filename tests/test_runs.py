@@ -1,4 +1,5 @@
 """The runs that are shipped: what the notebooks and the README say of them must hold for the files themselves."""
+
 from pathlib import Path
 
 import build

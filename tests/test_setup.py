@@ -1,4 +1,5 @@
 """The set-up: what the Makefile does on machines that lack something, and that each fact has one home."""
+
 import ast
 import os
 import re

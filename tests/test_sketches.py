@@ -73,7 +73,7 @@ def nearest_mean_accuracy(features, train, test):
 
 
 def edges(images):
-    """How strong the edges of six directions are in each of 8 x 8 cells, the same for a picture and its mirror image."""
+    """How strong the edges of six directions are in each of 8 x 8 cells; a picture and its mirror image are alike."""
     down, right = np.gradient(images.mean(axis=3), axis=(1, 2))
     direction = (np.arctan2(down, right) % np.pi / np.pi * 6).astype(int) % 6
     strength = np.hypot(down, right)[..., None] * (direction[..., None] == np.arange(6))

@@ -1,4 +1,5 @@
 """Training, its checkpoints, and what it leaves behind. Networks are trained for a few steps only."""
+
 import dataclasses
 import json
 import subprocess
@@ -54,7 +55,8 @@ def test_a_killed_training_loses_at_most_an_epoch(tmp_path):
 import dataclasses, os, signal
 from helpers import data, training
 recipe = dataclasses.replace(training.RECIPES["vgg3"], learning_rate=0.01)
-die = lambda done, total, loss, accuracy: done == 15 and os.kill(os.getpid(), getattr(signal, "SIGKILL", signal.SIGTERM))
+kill = getattr(signal, "SIGKILL", signal.SIGTERM)  # Windows has only the latter, which ends a process as abruptly
+die = lambda done, total, loss, accuracy: done == 15 and os.kill(os.getpid(), kill)
 few = data.load("sketches").first(320, 100)
 training.train(recipe, few, epochs=2, on_step=die, checkpoint={str(tmp_path / "checkpoint.npz")!r})
 """

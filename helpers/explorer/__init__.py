@@ -3,6 +3,7 @@
 view.js draws, both in a notebook and in the pages that `to_html` writes. All ε of an image are computed in one batch
 when it is first shown, so moving ε asks nothing of the kernel.
 """
+
 import base64
 import html
 import json
@@ -147,10 +148,12 @@ def _checked_names(class_names, model):
 def _checked(images, labels, classes):
     images, labels = np.asarray(images), np.asarray(labels)
     if images.dtype != np.uint8:
-        raise TypeError(f"images: expected uint8 in 0–255, got {images.dtype}; pass them as helpers.data.load returns them")
+        raise TypeError(
+            f"images: expected uint8 in 0–255, got {images.dtype}; pass them as helpers.data.load returns them"
+        )
     if images.ndim != 4 or images.shape[1:] != (32, 32, 3) or not len(images):
         raise ValueError(
-            f"images: expected shape (n, 32, 32, 3) with n at least 1, got {images.shape}; one alone is images[i : i + 1]"
+            f"images: expected shape (n, 32, 32, 3), n at least 1, got {images.shape}; one alone is images[i : i + 1]"
         )
     if labels.shape != images.shape[:1]:
         raise ValueError(
