@@ -132,7 +132,7 @@ figures.show_source(training.make_step)
 FULL = False
 my_bet = 0.25
 
-part = dataset if FULL else dataset.first(16_000, 1_000)
+part = dataset if FULL else dataset.first(min(16_000, images), 1_000)
 epochs = recipe.epochs[dataset.name] if FULL else 16_000 // len(part.x_train)
 curve = figures.LiveCurve()
 live = training.train(recipe, part, epochs=epochs, on_step=curve.on_step, on_epoch=curve.on_epoch)

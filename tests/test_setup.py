@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 import tomllib
 from importlib.metadata import packages_distributions
 from pathlib import Path
@@ -111,8 +112,20 @@ def test_an_interrupted_install_starts_anew(folder, target):
     assert not done.returncode and log[0] == "venv" and "pip install" in log[1]
 
 
+def outdate(folder):
+    """Make the stamps an hour old, so that what is touched now is newer by any clock."""
+    hour_ago = time.time() - 3600
+    for path in folder.rglob("*"):
+        if path.is_file():
+            os.utime(path, (hour_ago - 60, hour_ago - 60))
+    for stamp in ("lecture", "tests"):
+        if (folder / ".venv" / stamp).exists():
+            os.utime(folder / ".venv" / stamp, (hour_ago, hour_ago))
+
+
 def test_an_interrupted_update_starts_anew(folder):
     make(folder, "test")
+    outdate(folder)
     os.utime(folder / "tests" / "requirements.txt")
     assert make(folder, "test", pip_ends=1)[0].returncode
     assert make(folder, "lab")[1][0] == "venv"
@@ -121,6 +134,7 @@ def test_an_interrupted_update_starts_anew(folder):
 @pytest.mark.parametrize("name", ["requirements.txt", "pyproject.toml"])
 def test_changed_requirements_are_installed(folder, name):
     make(folder, "lab")
+    outdate(folder)
     os.utime(folder / name)
     _, log = make(folder, "lab", version="3.9.1")  # the .venv that is there has its own Python
     assert "venv" not in log and "-r requirements.txt" in log[0]

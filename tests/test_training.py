@@ -28,7 +28,7 @@ def test_the_loss_falls_and_everything_is_recorded(few):
     assert [step[0] for step in seen] == list(range(1, 31)) and seen[0][1] == 30
     assert list(run.history) == list(training.HISTORY)
     assert all(len(values) == 3 for values in run.history.values())
-    assert run.history["train_loss"][-1] < run.history["train_loss"][0] < 2.4
+    assert run.history["loss"][-1] < run.history["loss"][0] - 0.1  # without a step it stays where it began
     assert run.record["accuracy"]["test"] == evaluation.accuracy(run.model, few.x_test, few.y_test)
     assert run.record["dataset"]["digest"] == few.digest()
     assert run.record["recipe"]["number_format"] in ("float32", "mixed_bfloat16")
