@@ -16,8 +16,12 @@
 # minute and less than 1.5 GB.
 
 # %% [markdown] tags=["core"] slideshow={"slide_type": "notes"}
+# <details><summary>Speaker notes</summary>
+#
 # The point: all that follows is judged on these pictures. Common wrong answer: "CIFAR-10 is easy, it is only ten
 # classes". The guess below cures that. Short of time: skip to the ten classes.
+#
+# </details>
 
 # %% tags=["core"] slideshow={"slide_type": "skip"}
 import numpy as np
@@ -52,8 +56,12 @@ print(f"network: the recorded run of 03-training ({run.record['recipe']['epochs'
 # | the attack | [05-fgsm](05-fgsm.ipynb) |
 
 # %% [markdown] tags=["core"] slideshow={"slide_type": "notes"}
+# <details><summary>Speaker notes</summary>
+#
 # The point: two halves, and the second needs the first. Common wrong answer: "an attack must break into the
 # computer". It only needs the picture. If the sliders were shown first, one sentence will do.
+#
+# </details>
 
 # %% [markdown] tags=["core"] slideshow={"slide_type": "slide"}
 # ## You first
@@ -84,9 +92,13 @@ print(f"label:    {names[shown_labels[puzzle]]}")
 # they take away the pixel edges, which your eye takes for real ones.
 
 # %% [markdown] tags=["core"] slideshow={"slide_type": "notes"}
+# <details><summary>Speaker notes</summary>
+#
 # The point: 32×32 is little, also for people. Collect two or three guesses aloud before you run the second cell.
 # Common wrong answer with the photographs: bird or ship, because of the blue. Skip any discussion of the network's
 # answer: that is 04-evaluation.
+#
+# </details>
 
 # %% [markdown] tags=["core"] slideshow={"slide_type": "slide"}
 # ## The same photograph, for a person and for a network
@@ -114,8 +126,12 @@ print("mean of all:", photograph.mean().round(1), " mean after shuffling them:",
 # shuffled picture is as good as the original one. A convolution has it built in: that is 02-architecture.
 
 # %% [markdown] tags=["core"] slideshow={"slide_type": "notes"}
+# <details><summary>Speaker notes</summary>
+#
 # The point: a picture is 3,072 numbers, and an attack will be a small change to each of them. Common wrong answer:
 # 1,024, which forgets the three colours. Skip the printed lines if time is short.
+#
+# </details>
 
 # %% [markdown] tags=["core"] slideshow={"slide_type": "slide"}
 # ## The ten classes
@@ -146,8 +162,12 @@ for kind in ("uint8", "float32", "float64"):
 # why this series runs on a small machine.
 
 # %% [markdown] tags=["core"] slideshow={"slide_type": "notes"}
+# <details><summary>Speaker notes</summary>
+#
 # The point: the variety within a class is what makes this hard, and 10% is the floor. Ask which two classes the
 # network will mix up most, and keep the answers for 04-evaluation. Common wrong answer about the floor: 50%.
+#
+# </details>
 
 # %% [markdown] tags=["optional"] slideshow={"slide_type": "skip"}
 # ## Optional: the three channels in numbers
@@ -260,8 +280,12 @@ per_class = np.bincount(dataset.y_train[held_out])
 print(f"{len(training):,} images to fit, {len(held_out):,} held out, {per_class.min()} to {per_class.max()} per class")
 
 # %% [markdown] tags=["core"] slideshow={"slide_type": "notes"}
+# <details><summary>Speaker notes</summary>
+#
 # The point: the largest of many noisy scores is no estimate. Collect bets by show of hands: 10? 12? more? Common wrong
 # answer: 10%, "because they guess". The cell that draws the held-out images can be skipped.
+#
+# </details>
 
 # %% [markdown] tags=["core"] slideshow={"slide_type": "slide"}
 # ## Is the label always right?
@@ -290,8 +314,12 @@ figures.show(
 # drawn stand-in, `sketches`, every label is right, as the program that drew the picture wrote it.)
 
 # %% [markdown] tags=["core"] slideshow={"slide_type": "notes"}
+# <details><summary>Speaker notes</summary>
+#
 # The point: a high probability proves nothing, neither for the label nor for the network. Let the class vote on two
 # pictures: label, picture or network? Common wrong answer: "so sure, then the label must be wrong".
+#
+# </details>
 
 # %% [markdown] tags=["optional"] slideshow={"slide_type": "skip"}
 # ### Optional: where the network cannot decide
@@ -400,5 +428,9 @@ print(f"above 0.97: {(np.array(closeness) > 0.97).sum()} of {len(shown):,}")
 # Next: choose the layers, and say why. [02-architecture](02-architecture.ipynb)
 
 # %% [markdown] tags=["core"] slideshow={"slide_type": "notes"}
+# <details><summary>Speaker notes</summary>
+#
 # The point: all numbers to come are about these pictures and these labels. One question to carry on: which pixels
 # should a network look at together first? Neighbours. That is a convolution. Common wrong answer: "all at once".
+#
+# </details>

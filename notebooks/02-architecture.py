@@ -14,8 +14,12 @@
 # once. **Time:** 20 minutes for the core. Running everything takes well under a minute and less than 1.5 GB.
 
 # %% [markdown] tags=["core"] slideshow={"slide_type": "notes"}
+# <details><summary>Speaker notes</summary>
+#
 # The point: "VGG-like" is no reason. Each choice gets a number here. Common wrong answer to "why three blocks?":
 # "because it works". Short of time: the two bets and the receptive field are what must stay.
+#
+# </details>
 
 # %% tags=["core"] slideshow={"slide_type": "skip"}
 import numpy as np
@@ -76,9 +80,13 @@ assert second.parameters == 9 * 32 * 32 + 32 == 9_248
 assert second.multiply_adds == 9 * 32 * 32 * 32 * 32 == 9_437_184
 
 # %% [markdown] tags=["core"] slideshow={"slide_type": "notes"}
+# <details><summary>Speaker notes</summary>
+#
 # The point: parameters cost memory, multiply-adds cost time, and they sit in different layers. Check the second
 # convolution by hand on the board: 9 · 32 · 32 + 32. Common wrong answer: 9 · 32, which forgets that each filter
 # looks at all input channels. Skip the drawing or the table, not both.
+#
+# </details>
 
 # %% [markdown] tags=["core"] slideshow={"slide_type": "slide"}
 # ## Why three blocks? What one unit can see
@@ -138,9 +146,13 @@ figures.show(
 assert widths == [5, 14, 30]
 
 # %% [markdown] tags=["core"] slideshow={"slide_type": "notes"}
+# <details><summary>Speaker notes</summary>
+#
 # The point: depth and pooling buy sight. Let the class compute 14 from 5: pooling makes 6, then two convolutions at
 # spacing 2 add 4 each. Common wrong answer: 9 or 10, which forgets that pooling also spreads the units. Skip the
 # formula rather than the picture.
+#
+# </details>
 
 # %% [markdown] tags=["core"] slideshow={"slide_type": "slide"}
 # ## A bet: two 3×3 or one 5×5?
@@ -175,9 +187,13 @@ assert rows[0][2:4] == (10_144, 2_432)
 # worth its price is a question for the held-out images, not for arithmetic.
 
 # %% [markdown] tags=["core"] slideshow={"slide_type": "notes"}
+# <details><summary>Speaker notes</summary>
+#
 # The point: a correct argument with a silent assumption. Collect bets before running. Common wrong answer: 25/18, the
 # textbook's. Ask where in VGG networks the argument does hold: from the second convolution of a block on, and the
 # deeper ones have three or four. Skip the inequality if time is short.
+#
+# </details>
 
 # %% [markdown] tags=["core"] slideshow={"slide_type": "slide"}
 # ## Why do the filters double? And where do the parameters sit?
@@ -226,9 +242,13 @@ figures.show(
 # be learned by heart, and why dropout follows here too. (Exercise 2 takes the layer out.)
 
 # %% [markdown] tags=["core"] slideshow={"slide_type": "notes"}
+# <details><summary>Speaker notes</summary>
+#
 # The point: where the parameters are and where the time goes are different questions. Take the first number by show of
 # hands, and let the second be called out. Common wrong answer: "the most filters, so block 3". Skip
 # the comparison with 32 filters if time is short.
+#
+# </details>
 
 # %% [markdown] tags=["optional"] slideshow={"slide_type": "skip"}
 # ## Optional: max, average, or strides?
@@ -283,8 +303,12 @@ figures.show(
 # naming a channel after one picture. Six channels and one photograph are an illustration, not a finding.
 
 # %% [markdown] tags=["core"] slideshow={"slide_type": "notes"}
+# <details><summary>Speaker notes</summary>
+#
 # The point: the maps lose the where and gain the what. Common wrong answer: "this channel is the wheel detector". Ask
 # how one would test that (many pictures, the same channel). Can be skipped.
+#
+# </details>
 
 # %% [markdown] tags=["optional"] slideshow={"slide_type": "skip"}
 # ## Optional: why ReLU?
@@ -373,9 +397,13 @@ figures.show(
 # ([He et al. 2015](https://arxiv.org/abs/1502.01852)).
 
 # %% [markdown] tags=["core"] slideshow={"slide_type": "notes"}
+# <details><summary>Speaker notes</summary>
+#
 # The point: the factor 2 repairs what ReLU deletes. Common wrong answer: "any small random numbers will do". Ask what
 # happens if all weights start at zero (every unit stays the same as its neighbour). Short of time: show only the
 # picture.
+#
+# </details>
 
 # %% [markdown] tags=["core"] slideshow={"slide_type": "slide"}
 # ## Dropout: noise in training, silence afterwards
@@ -401,8 +429,12 @@ print(f"right on 256 test images: {scores[True].mean():.1%} with dropout on, {sc
 # show or attack. Keras' training accuracy is taken with it *on*; 03-training draws both.
 
 # %% [markdown] tags=["core"] slideshow={"slide_type": "notes"}
+# <details><summary>Speaker notes</summary>
+#
 # The point: two modes, and every number must say in which it was taken. Common wrong answer: "dropout deletes weights".
 # It hides activations, for one step. Skip the ten ones if the idea is known.
+#
+# </details>
 
 # %% [markdown] tags=["core"] slideshow={"slide_type": "slide"}
 # ## The end: logits, and softmax when we need it
@@ -438,8 +470,12 @@ print("from the logits:     ", tf.nn.sparse_softmax_cross_entropy_with_logits([1
 # gradient, it can decide everything (05-fgsm).
 
 # %% [markdown] tags=["core"] slideshow={"slide_type": "notes"}
+# <details><summary>Speaker notes</summary>
+#
 # The point: same network, safer arithmetic. Common wrong answer: "softmax makes it more accurate". It never changes the
 # answer. Skip the second half when short of time; 05-fgsm comes back to it.
+#
+# </details>
 
 # %% [markdown] tags=["optional"] slideshow={"slide_type": "skip"}
 # ## Optional: where residual connections begin to matter
@@ -565,5 +601,9 @@ for name, network in (("trained", run.model), ("untrained", models.build("vgg3")
 # Next: let the network learn. [03-training](03-training.ipynb)
 
 # %% [markdown] tags=["core"] slideshow={"slide_type": "notes"}
+# <details><summary>Speaker notes</summary>
+#
 # The point: each choice had a number. Ask the class for the one choice without one (the dropout rate, the 128 units):
 # such choices are made on held-out images. Common wrong answer: "tuned until the test accuracy was good".
+#
+# </details>

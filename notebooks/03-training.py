@@ -23,7 +23,8 @@ dataset = data.load()
 run = runs.load("vgg3", dataset.name)
 recipe = training.RECIPES["vgg3"]
 print(f"{dataset.name}: {dataset.source}")
-print(f"recorded run: {run.record['recipe']['epochs']} epochs, {run.record['seconds'] / 60:.0f} minutes on {run.record['machine']}")
+minutes, machine = run.record["seconds"] / 60, run.record["machine"]
+print(f"recorded run: {run.record['recipe']['epochs']} epochs, {minutes:.0f} minutes on {machine}")
 
 # %% [markdown] tags=["core"] slideshow={"slide_type": "slide"}
 # ## The loss: how surprised is the network by the truth?
@@ -47,10 +48,14 @@ print(f"ours, untrained: loss {loss:.2f}, accuracy {accuracy:.0%}")
 print("ours, trained:   loss {:.2f}, accuracy {:.0%}".format(*evaluation.loss_and_accuracy(run.model, *some)))
 
 # %% [markdown] tags=["core"] slideshow={"slide_type": "notes"}
+# <details><summary>Speaker notes</summary>
+#
 # The point: know the loss of knowing nothing, −ln(1/10) = 2.30. A first loss far above it means that the initial
 # weights or the pixel scale are off; a loss that stays there means that nothing is learned.
 #
 # Common wrong answer: 0.9, "nine of ten are wrong". That is an error rate, not a cross-entropy.
+#
+# </details>
 
 # %% [markdown] tags=["core"] slideshow={"slide_type": "slide"}
 # ## The step: downhill, with momentum
@@ -90,8 +95,8 @@ paths = {"no momentum": descend(0), "momentum 0.7": descend(0.7)}
 distance = {name: np.hypot(*points[-1]) for name, points in paths.items()}
 figures.show(
     figures.momentum_paths(paths, scales),
-    f"Thirty steps down a long valley. Plain descent is still {distance['no momentum']:.1f} away from the minimum, descent "
-    f"with momentum 0.7 is {distance['momentum 0.7']:.1f} away.",
+    f"Thirty steps down a long valley. Plain descent is still {distance['no momentum']:.1f} away from the minimum, "
+    f"descent with momentum 0.7 is {distance['momentum 0.7']:.1f} away.",
 )
 
 # %% [markdown] tags=["core"] slideshow={"slide_type": "subslide"}
@@ -115,11 +120,15 @@ print(f"the recorded run: {run.record['recipe']['epochs']} epochs, {steps * run.
 figures.show_source(training.make_step)
 
 # %% [markdown] tags=["core"] slideshow={"slide_type": "notes"}
+# <details><summary>Speaker notes</summary>
+#
 # Read it line by line: pixels to [0, 1]; forward with `training=True`, so dropout is on; mean cross-entropy from
 # logits; gradient with respect to the weights; one move of the optimiser. In 05 the same gradient is taken with respect to the
 # pixels instead.
 #
 # `optimizer` is `keras.optimizers.SGD(0.001, momentum=0.9)`. `model.fit` runs the same loop; here you see it.
+#
+# </details>
 
 # %% [markdown] tags=["core"] slideshow={"slide_type": "slide"}
 # ## Train it now
@@ -144,10 +153,14 @@ curve.finish(
 )
 
 # %% [markdown] tags=["core"] slideshow={"slide_type": "notes"}
+# <details><summary>Speaker notes</summary>
+#
 # Start this cell, then explain the step while the curve grows. Points to make while it runs: the curve is jagged because
 # every point is another set of images; the first steps bring most.
 #
 # If the machine is slow, interrupt the kernel and go on: nothing below needs this cell.
+#
+# </details>
 
 # %% [markdown] tags=["core"] slideshow={"slide_type": "slide"}
 # ## The recorded run
@@ -159,10 +172,10 @@ history, final = run.history, run.record["accuracy"]
 slides = runs.SLIDES if dataset.name == "cifar10" else None
 figures.show(
     figures.learning_curves(history, slides and slides.values()),
-    f"Learning curves on {dataset.name} over {len(history['loss'])} epochs. Training accuracy ends at {history['train_accuracy'][-1]:.1%} "
-    f"in evaluation mode and {history['accuracy'][-1]:.1%} with dropout on; test accuracy ends at "
-    f"{history['test_accuracy'][-1]:.1%}. Test loss is lowest after epoch {1 + int(np.argmin(history['test_loss']))} and "
-    f"rises to {history['test_loss'][-1]:.2f} at the end.",
+    f"Learning curves on {dataset.name} over {len(history['loss'])} epochs. Training accuracy ends at "
+    f"{history['train_accuracy'][-1]:.1%} in evaluation mode and {history['accuracy'][-1]:.1%} with dropout on; test "
+    f"accuracy ends at {history['test_accuracy'][-1]:.1%}. Test loss is lowest after epoch "
+    f"{1 + int(np.argmin(history['test_loss']))} and ends at {history['test_loss'][-1]:.2f} at the end.",
 )
 
 # %% [markdown] tags=["core"] slideshow={"slide_type": "subslide"}
@@ -183,8 +196,12 @@ gap_on, gap_off = (history[key][-1] - history["test_accuracy"][-1] for key in ("
 print(f"gap to the test accuracy: {100 * gap_off:.1f} points in evaluation mode, {100 * gap_on:.1f} as Keras prints it")
 
 # %% [markdown] tags=["core"] slideshow={"slide_type": "notes"}
+# <details><summary>Speaker notes</summary>
+#
 # Common wrong answer: "training accuracy below test accuracy is impossible, so there is a bug". In the first epochs
 # the dashed line does lie below the orange one, and nothing is wrong.
+#
+# </details>
 
 # %% [markdown] tags=["core"] slideshow={"slide_type": "slide"}
 # ## The gap is overfitting
@@ -216,7 +233,8 @@ print(f"{'':24}{'training':>9} {'test':>8}")
 print(f"{'the slides':24}{runs.SLIDES['train']:>9.2%} {runs.SLIDES['test']:>8.2%}")
 print(f"{'our run on ' + dataset.name:24}{final['train']:>9.2%} {final['test']:>8.2%}")
 for part in list(final)[2:]:
-    print(f"{'  ' + part:24}{'':>9} {final[part]:>8.2%} ± {100 * evaluation.margin(final[part], data.ORIGINAL_TEST_IMAGES):.1f} points")
+    margin = evaluation.margin(final[part], data.ORIGINAL_TEST_IMAGES)
+    print(f"{'  ' + part:24}{'':>9} {final[part]:>8.2%} ± {100 * margin:.1f} points")
 print(f"the images of this run: {run.record['dataset']['source']}")
 
 # %% [markdown] tags=["core"] slideshow={"slide_type": "fragment"}
@@ -230,8 +248,12 @@ print(f"the images of this run: {run.record['dataset']['source']}")
 #   10,000 test images leave an interval of about ±0.7 points ([04-evaluation](04-evaluation.ipynb)).
 
 # %% [markdown] tags=["core"] slideshow={"slide_type": "notes"}
+# <details><summary>Speaker notes</summary>
+#
 # The point: a difference between two numbers is not a finding until the settings are known. Ask which of the three
 # explanations could be tested, and how.
+#
+# </details>
 
 # %% [markdown] tags=["optional"] slideshow={"slide_type": "skip"}
 # ### The recipe and the record
@@ -281,7 +303,8 @@ print("labels without any meaning are learned as well: a high training accuracy 
 # %% tags=["homework"] jupyter={"source_hidden": true, "outputs_hidden": true}
 by_accuracy, by_loss = int(np.argmax(history["test_accuracy"])), int(np.argmin(history["test_loss"]))
 for name, epoch in (("highest accuracy", by_accuracy), ("lowest loss", by_loss)):
-    print(f"{name}: epoch {epoch + 1}, accuracy {history['test_accuracy'][epoch]:.1%}, loss {history['test_loss'][epoch]:.2f}")
+    accuracy, loss = history["test_accuracy"][epoch], history["test_loss"][epoch]
+    print(f"{name}: epoch {epoch + 1}, accuracy {accuracy:.1%}, loss {loss:.2f}")
 print("the loss also counts how sure the wrong answers are; the accuracy only counts that they are wrong")
 print("the best of many noisy numbers is good partly by luck, and on new images the luck is gone")
 

@@ -57,12 +57,16 @@ figures.show(
 )
 
 # %% [markdown] tags=["core"] slideshow={"slide_type": "notes"}
+# <details><summary>Speaker notes</summary>
+#
 # The point: four times as many images halve the interval. Two results on 10,000 images that differ by less than about one point
 # cannot be told apart by these images alone, and a difference of 0.1 points is nothing to write about.
 #
 # Not in the interval: another training of the same network, and images from another camera. Both move the number too.
 #
 # Common wrong answer: ±0.07, because 10,000 feels like a lot.
+#
+# </details>
 
 # %% [markdown] tags=["core"] slideshow={"slide_type": "slide"}
 # ## Which mistakes?
@@ -94,8 +98,12 @@ print(f"your bet, {my_bet[0]} → {my_bet[1]}, is number {place} of {len(pairs)}
 # taken for each other, and so are things with wheels.
 
 # %% [markdown] tags=["core"] slideshow={"slide_type": "notes"}
+# <details><summary>Speaker notes</summary>
+#
 # Collect bets by a show of hands before the figure comes. Nearly everybody finds the worst pair on CIFAR-10, which is
 # itself a finding: the network's mistakes resemble ours.
+#
+# </details>
 
 # %% [markdown] tags=["core"] slideshow={"slide_type": "slide"}
 # ## Precision and recall
@@ -128,13 +136,17 @@ surest = evaluation.confident_mistakes(probability[first], labels[first], 12)
 captions = [f"{names[answers[i]]} {probability[i].max():.0%}\ntrue: {names[labels[i]]}" for i in surest]
 figures.show(
     figures.labelled_images(dataset.x_test[surest], captions),
-    f"The twelve wrong answers with the highest probability among the first {len(labels[first]):,} test images: each was given with at least "
-    f"{probability[surest].max(axis=1).min():.1%}.",
+    f"The twelve wrong answers with the highest probability among the first {len(labels[first]):,} test images: each "
+    f"was given with at least {probability[surest].max(axis=1).min():.1%}.",
 )
 
 # %% [markdown] tags=["core"] slideshow={"slide_type": "notes"}
+# <details><summary>Speaker notes</summary>
+#
 # The point: a high probability is no proof. The network has to divide 100% among ten classes, whatever it is shown;
 # "I do not know" is not among them. This prepares 05, where a wrong answer is produced on purpose, and is often as sure.
+#
+# </details>
 
 # %% [markdown] tags=["optional"] slideshow={"slide_type": "skip"}
 # ## Calibration: does 80% mean 80%?
@@ -147,8 +159,8 @@ confidence, share, count, error = evaluation.calibration(probability, labels)
 figures.show(
     figures.reliability(confidence, share, count, error),
     f"Share of right answers against the probability given, in ten bins; larger dots hold more answers. "
-    f"{count[-1] / count.sum():.0%} of all answers are given with over 90%; of these {share[-1]:.0%} are right, while their mean "
-    f"probability is {confidence[-1]:.0%}.",
+    f"{count[-1] / count.sum():.0%} of all answers are given with over 90%; of these {share[-1]:.0%} are right, while "
+    f"their mean probability is {confidence[-1]:.0%}.",
 )
 
 # %% [markdown] tags=["optional"] slideshow={"slide_type": "skip"}
@@ -166,7 +178,7 @@ figures.show(
 # %% tags=["homework"] jupyter={"source_hidden": true, "outputs_hidden": true}
 vehicle = np.isin(names, ["airplane", "automobile", "ship", "truck"])
 same_kind = vehicle[:, None] == vehicle[None, :]
-print(f"right kind: {matrix[same_kind].sum() / matrix.sum():.1%}; right class: {np.diag(matrix).sum() / matrix.sum():.1%}")
+print(f"right kind: {matrix[same_kind].sum() / matrix.sum():.1%}; right class: {np.trace(matrix) / matrix.sum():.1%}")
 
 # %% [markdown] tags=["homework"] slideshow={"slide_type": "skip"}
 # **2. How many images?** How many test images does an interval of ±0.1 points need at this accuracy?
@@ -185,7 +197,7 @@ assert abs(evaluation.margin(a, int(needed)) - 0.001) < 1e-6
 top = probability.max(axis=1)
 for threshold in (0, 0.5, 0.8, 0.9, 0.99):
     kept = top >= threshold
-    print(f"threshold {threshold:4.0%}: answers {kept.mean():4.0%} of the images, {right[kept].mean():.1%} of them rightly")
+    print(f"threshold {threshold:4.0%}: answers {kept.mean():4.0%} of the images, {right[kept].mean():.1%} rightly")
 
 # %% [markdown] tags=["homework"] slideshow={"slide_type": "skip"}
 # **4. Cool the network down.** Divide the logits by a temperature T before the softmax. Find the T with the lowest
@@ -205,7 +217,7 @@ best = min(np.arange(0.5, 5, 0.05), key=cross_entropy)
 for temperature in (1, best):
     error = evaluation.calibration(evaluation.softmax(logits[half:] / temperature), labels[half:])[3]
     print(f"T = {temperature:.2f}: calibration error {100 * error:.1f} points on the second half")
-print("the largest logit stays the largest, so the accuracy does not change; choosing and judging need different images")
+print("the largest logit stays the largest: the accuracy does not change; choosing and judging need different images")
 
 # %% [markdown] tags=["core"] slideshow={"slide_type": "slide"}
 # ## What we saw

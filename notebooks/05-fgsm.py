@@ -43,12 +43,16 @@ explorer.image.value = figures.RUNNING_IMAGE
 explorer
 
 # %% [markdown] tags=["core"] slideshow={"slide_type": "notes"}
+# <details><summary>Speaker notes</summary>
+#
 # The point: the answer changes long before the eye objects. Use the arrow keys on the ε slider, one grey level a
 # press. Then take two or three other images, among them one that holds out.
 #
 # Common wrong answer: "the picture was bad to begin with". Set ε back to 0.
 #
 # If the widget does not come up, go on to the next picture: it shows the same, fixed at one ε.
+#
+# </details>
 
 # %% tags=["core"] slideshow={"slide_type": "subslide"}
 epsilon = 8 / 255
@@ -86,11 +90,15 @@ figures.show(
 # seeing: it is simple, and for small ε it is certain that nobody notices.
 
 # %% [markdown] tags=["core"] slideshow={"slide_type": "notes"}
+# <details><summary>Speaker notes</summary>
+#
 # Ask: which of these rows would a spam sender or somebody with a sticker on a road sign not fulfil? White box and
 # pixel access are generous to the attacker. A defence that fails here may still hold against weaker attackers, but
 # nobody should rely on secrecy.
 #
 # Skip to "Why the sign?" when short of time.
+#
+# </details>
 
 # %% [markdown] tags=["core"] slideshow={"slide_type": "slide"}
 # ## Why the sign?
@@ -123,10 +131,14 @@ print(f"typical slope along random signs:       ‖g‖₂ = {by_chance:.3g} nat
 print(f"the chosen signs climb {chosen / by_chance:.0f} times faster; √3072 = {3072**0.5:.0f} would be the most")
 
 # %% [markdown] tags=["core"] slideshow={"slide_type": "notes"}
+# <details><summary>Speaker notes</summary>
+#
 # The point: high dimension is what makes this work. 3,072 steps that nobody can see add up when all go the same way.
 #
 # Common wrong answer: "large gradients matter most, so use the gradient itself". That is the best step for a limit
 # on the Euclidean length of δ. For a limit on every single pixel, the sign is.
+#
+# </details>
 
 # %% [markdown] tags=["core"] slideshow={"slide_type": "subslide"}
 # The straight line is an approximation. How far does it hold? Look at where the real loss leaves the dashed line, and
@@ -136,23 +148,26 @@ print(f"the chosen signs climb {chosen / by_chance:.0f} times faster; √3072 = 
 ray = np.arange(0, 16.5, 0.5, dtype=np.float32) / 255
 sign = attacks.gradient_sign(model, images[picture], labels[picture])
 control = np.random.default_rng(0).choice(np.float32([-1, 1]), sign.shape)
-start = evaluation.loss_and_accuracy(model, images[picture], labels[picture])[0]
-losses = {
-    name: np.array([evaluation.loss_and_accuracy(model, attacks.step(images[picture], way, e), labels[picture])[0] for e in ray])
-    for name, way in (("chosen", sign), ("random", control))
-}
+
+
+def losses_along(direction):
+    moved = np.concatenate([attacks.step(images[picture], direction, e) for e in ray])
+    return -np.log(evaluation.probabilities(model, moved)[:, true])
+
+
+losses = {"chosen": losses_along(sign), "random": losses_along(control)}
 
 # %% tags=["core"]
 rays = {
     "along the sign": (losses["chosen"], figures.ORANGE, "-"),
-    "straight line\nwith slope ‖g‖₁": (start + ray * chosen, figures.GREY, "--"),
+    "straight line\nwith slope ‖g‖₁": (losses["chosen"][0] + ray * chosen, figures.GREY, "--"),
     "random signs": (losses["random"], figures.BLUE, "-"),
 }
 figures.show(
     figures.loss_along_ray(ray, rays),
-    f"The loss of the running photograph against ε. Along the gradient's sign it climbs from {losses['chosen'][0]:.2f} to "
-    f"{losses['chosen'][-1]:.1f} nats at ε = 16/255; along random signs it ends at {losses['random'][-1]:.2f}. "
-    f"The straight line with the slope at ε = 0 reaches {start + ray[-1] * chosen:.1f}.",
+    f"The loss of the running photograph against ε. Along the gradient's sign it goes from {losses['chosen'][0]:.2f} "
+    f"to {losses['chosen'][-1]:.1f} nats at ε = 16/255; along random signs it ends at {losses['random'][-1]:.2f}. "
+    f"The straight line with the slope at ε = 0 reaches {losses['chosen'][0] + ray[-1] * chosen:.1f}.",
 )
 
 # %% [markdown] tags=["core"] slideshow={"slide_type": "fragment"}
@@ -181,11 +196,15 @@ figures.show(
 figures.show_source(attacks.input_gradient, attacks.fgsm, attacks.step)
 
 # %% [markdown] tags=["core"] slideshow={"slide_type": "notes"}
+# <details><summary>Speaker notes</summary>
+#
 # Point at three things: the tape watches the image, not the weights; `training=False`, so that dropout is off; and ε
 # appears once, after the gradient. The sign does not depend on ε, which is why the slider can be so quick.
 #
 # Our networks end in logits. The softmax of the slides' listing is applied only where a probability is shown; why
 # this is safer for an attack comes up below.
+#
+# </details>
 
 # %% [markdown] tags=["core"] slideshow={"slide_type": "slide"}
 # ## Guess the ε
@@ -201,7 +220,8 @@ _, answers = attacks.epsilon_sweep(model, images[picture], labels[picture], leve
 wrong = levels[answers[:, 0] != true]
 found = f"at ε = {wrong[0]}/255, as {data.CLASS_NAMES[answers[wrong[0], 0]]}" if wrong.size else "at no ε up to 32/255"
 print(f"first wrong {found}; your bet was {my_bet}/255")
-print("right again at:", [f"{level}/255" for level in levels if wrong.size and level > wrong[0] and level not in wrong] or "no larger ε")
+again = [f"{level}/255" for level in levels[wrong[0] :] if level not in wrong] if wrong.size else []
+print("right again at:", ", ".join(again) or "no larger ε")
 
 # %% [markdown] tags=["core"] slideshow={"slide_type": "fragment"}
 # Mind the second line: a larger ε need not be worse for the network. FGSM takes *one* straight step, and the loss
@@ -243,11 +263,16 @@ figures.show(
 share = flipped / right.sum()
 print(f"fooled: {flipped} of {right.sum()} that were right before")
 for count in (10, 100, 1_017, 10_000):
-    print(f"if half of {count:>6,} images are fooled, the 95% interval is 50 ± {100 * evaluation.margin(0.5, count):.0f} points")
+    margin = 100 * evaluation.margin(0.5, count)
+    print(f"if half of {count:>6,} images are fooled, the 95% interval is 50 ± {margin:.0f} points")
 
 # %% [markdown] tags=["core"] slideshow={"slide_type": "notes"}
+# <details><summary>Speaker notes</summary>
+#
 # Three hand-picked outcomes show that something *can* happen. How often it happens needs many images, a denominator
 # (all images, or those that were right to begin with?) and an interval. The next figure has all three.
+#
+# </details>
 
 # %% [markdown] tags=["core"] slideshow={"slide_type": "slide"}
 # ## How often? Accuracy against ε, with a control
@@ -265,9 +290,9 @@ at_8 = int(np.flatnonzero(levels == 8)[0])
 curves = {"random signs": (under_noise, figures.BLUE), "FGSM": (under_fgsm, figures.ORANGE)}
 figures.show(
     figures.accuracy_against_epsilon(levels / 255, curves, marked=8 / 255),
-    f"Accuracy on {len(images):,} {dataset.name} test images against ε. At ε = 8/255 FGSM leaves {under_fgsm[at_8]:.1%} right and "
-    f"random signs of the same size {under_noise[at_8]:.1%}, from {under_fgsm[0]:.1%} without either "
-    f"(each ± {100 * evaluation.margin(0.5, len(images)):.0f} points at most).",
+    f"Accuracy on {len(images):,} {dataset.name} test images against ε. At ε = 8/255 FGSM leaves "
+    f"{under_fgsm[at_8]:.1%} right and random signs of the same size {under_noise[at_8]:.1%}, from {under_fgsm[0]:.1%} "
+    f"without either (each ± {100 * evaluation.margin(0.5, len(images)):.0f} points at most).",
 )
 
 # %% [markdown] tags=["core"] slideshow={"slide_type": "fragment"}
@@ -287,8 +312,12 @@ for name, adversarial in (("one step of 8/255, FGSM", single), ("20 steps of 2/2
 # Adversarial Attacks*, 2018). Whoever claims that a network is robust has to show at least this one beside FGSM.
 
 # %% [markdown] tags=["core"] slideshow={"slide_type": "notes"}
+# <details><summary>Speaker notes</summary>
+#
 # Common wrong answer: "the curve ends above zero, so some images are safe". One straight step is the weakest attack
 # worth the name.
+#
+# </details>
 
 # %% [markdown] tags=["core"] slideshow={"slide_type": "slide"}
 # ## The autopsy: what the slides' attack does, and what we do
@@ -305,8 +334,12 @@ for name, adversarial in (("one step of 8/255, FGSM", single), ("20 steps of 2/2
 # The three outcomes on the slides are real all the same: the sign of the gradient is right, and so is the step.
 
 # %% [markdown] tags=["core"] slideshow={"slide_type": "notes"}
+# <details><summary>Speaker notes</summary>
+#
 # This is code review, not a tribunal: each row is a mistake that published code has made. Let the class find the
 # first two in the listing before you show the table. The optional cells below measure each of the first three rows.
+#
+# </details>
 
 # %% [markdown] tags=["optional"] slideshow={"slide_type": "skip"}
 # ### Measured: no clipping, and what `uint8` makes of it
@@ -357,6 +390,9 @@ for loss in attacks.LOSSES:
         print("   ", warning.message)
 
 # %% [markdown] tags=["optional"] slideshow={"slide_type": "skip"}
+# The gradient of the cross-entropy with respect to the logits is p − y, with y = 1 for the true class. Where p rounds to
+# exactly that, nothing is left of it. The squared error multiplies by p and 1 − p once more, so it fails on more images.
+#
 # Where the gradient is zero the attack does nothing, and the network *looks* robust. Nothing about the network got
 # better: the answers are the same as before. So count the images whose gradient is zero, and say so.
 
@@ -431,7 +467,8 @@ others = images[labels != frog]
 wanted = np.full(len(others), frog)
 reached = evaluation.predictions(model, attacks.fgsm(model, others, wanted, 8 / 255, targeted=True)) == frog
 before = evaluation.predictions(model, others) == frog
-print(f"called a frog: {before.mean():.1%} before, {reached.mean():.1%} after; there are nine wrong answers, and only one is a frog")
+print(f"called a frog: {before.mean():.1%} before, {reached.mean():.1%} after")
+print("any wrong answer will do for the plain attack; here, eight of the nine wrong answers are failures")
 
 # %% [markdown] tags=["core"] slideshow={"slide_type": "slide"}
 # ## What we saw
@@ -450,5 +487,9 @@ print(f"called a frog: {before.mean():.1%} before, {reached.mean():.1%} after; t
 # Back to the beginning: [01-data](01-data.ipynb).
 
 # %% [markdown] tags=["core"] slideshow={"slide_type": "notes"}
+# <details><summary>Speaker notes</summary>
+#
 # End on the three things. If somebody asks for a defence: training on adversarial images helps, costs accuracy on
 # clean ones, and FGSM alone is too weak a judge of it.
+#
+# </details>

@@ -17,7 +17,7 @@ from nbclient.exceptions import CellExecutionError
 ROOT = Path(__file__).resolve().parents[1]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 AUDIENCES = {"core", "optional", "homework"}
-LARGEST_FILE, LONGEST_CELL = 1_500_000, 20
+LARGEST_FILE, LONGEST_CELL, WIDEST_LINE = 1_500_000, 20, 120
 # A path on the machine that built the notebook, outside of an address or encoded data; an object's place in memory.
 MACHINE = re.compile(r"(?<![\w/+.:])/(?:home|root|tmp|usr|opt|var|mnt|srv|work|Users|private)/\w|\b[A-Z]:\\|\bat 0x\w+")
 
@@ -46,7 +46,11 @@ ipywidgets.IntSlider()
 # On to [the next](08-next.ipynb).
 
 # %% [markdown] tags=["core"] slideshow={"slide_type": "notes"}
+# <details><summary>Speaker notes</summary>
+#
 # What the lecturer says.
+#
+# </details>
 """
 FRAME = "| [07-sample](notebooks/07-sample.ipynb) | A sample | 3 |", "08-next.ipynb"
 
@@ -106,10 +110,15 @@ def without_words(book):
 
 
 def does_not_fit(book):
-    """Cells too long for a projector, cells for nobody in particular, a file too large for GitHub to show."""
+    """Cells too large for a projector, open speaker notes, cells for nobody, a file too large for GitHub to show."""
     size = len(nbformat.writes(book))
     wrong = [f"{size / 1e6:.1f} MB"] if size > LARGEST_FILE else []
     wrong += [f"{cell.source[:60]!r} is too long" for cell in code(book) if cell.source.count("\n") >= LONGEST_CELL]
+    wrong += [
+        f"{line!r} is too wide" for cell in code(book) for line in cell.source.splitlines() if len(line) > WIDEST_LINE
+    ]
+    notes = [cell for cell in book.cells if is_note(cell)]
+    wrong += [f"{cell.source[:60]!r} gives answers away" for cell in notes if not cell.source.startswith("<details>")]
     tags = [set(cell.metadata.get("tags", ())) & AUDIENCES for cell in book.cells]
     return wrong + [
         f"{cell.source[:60]!r}: {for_whom}" for cell, for_whom in zip(book.cells, tags) if len(for_whom) != 1
@@ -227,6 +236,8 @@ BREAKS = {
     "no caption": (lambda cells: cells[3].outputs.pop(), "without_words"),
     "another caption": (lambda cells: cells[3].outputs[1].data.update({"text/markdown": "x"}), "without_words"),
     "a long cell": (lambda cells: cells[1].update(source="1\n" * 20 + "1"), "does_not_fit"),
+    "a wide cell": (lambda cells: cells[1].update(source="1" * 121), "does_not_fit"),
+    "open notes": (lambda cells: cells[0].metadata.update(slideshow={"slide_type": "notes"}), "does_not_fit"),
     "for nobody": (lambda cells: cells[0].metadata.update(tags=[]), "does_not_fit"),
     "for all": (lambda cells: cells[0].metadata.update(tags=["core", "optional"]), "does_not_fit"),
     "a large output": (lambda cells: cells[2].outputs[0].update(text="x" * LARGEST_FILE), "does_not_fit"),
