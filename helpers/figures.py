@@ -536,7 +536,7 @@ def accuracy_against_epsilon(epsilons, curves, marked):
     axis.annotate("", (x, ends[0]), (x, ends[-1]), arrowprops={"arrowstyle": "<->", "linewidth": 2})
     axis.text(x + 0.4, np.mean(ends), f"{ends[-1] - ends[0]:.0f} points\nat ε = {x:.0f}/255", va="center")
     axis.axhline(10, color=GREY, linewidth=1.2, linestyle=":")
-    axis.text(255 * epsilons[-1], 11, "guessing among ten classes", color=GREY, ha="right", va="bottom")
+    axis.text(255 * epsilons[-1], 8.5, "guessing among ten classes", color=GREY, ha="right", va="top")
     axis.set(xlabel="ε (grey levels of 255)", ylabel="accuracy (%)", ylim=(0, 100))
     _label_lines(axis, 255 * epsilons[-1], {n: (100 * a[-1], c) for n, (a, c) in curves.items()})
     return figure
