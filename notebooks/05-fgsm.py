@@ -359,7 +359,7 @@ words = ["not clipped,\nwrapped by uint8", "clipped", "noise, negative\nvalues w
 figures.show(
     figures.labelled_images(looks, words, columns=4),
     "The same adversarial image without and with clipping, and the same noise cast to uint8 and centred on grey. "
-    "Where values leave the range, wrapping turns bright into dark; of the noise it makes +25 nearly black and −25 "
+    "Where values leave the range, wrapping swaps bright and dark; of the noise it makes +25 nearly black and −25 "
     "nearly white, the wrong way round.",
 )
 
