@@ -382,11 +382,11 @@ def _light(rng, image):
 def _picture(label, rng):
     drawer, grounds = CLASSES[label]
     image = _background(rng, _pick(rng, grounds))
-    brush, half, size = ImageDraw.Draw(image), image.width / 2, rng.uniform(0.62, 1.05)
+    brush, half, size = ImageDraw.Draw(image), image.width / 2, rng.uniform(0.72, 1.05)
     pen = _Pen(brush, np.eye(2) * half, half)
-    shift, mirrored = rng.uniform(-0.18, 0.18, 2), (size * _pick(rng, SIDES), size)
-    drawer(pen.at(*shift, mirrored, rng.uniform(-0.18, 0.18)), rng)
-    if rng.random() < 0.3:  # a post, a branch or a blade of grass in front
+    shift, mirrored = rng.uniform(-0.14, 0.14, 2), (size * _pick(rng, SIDES), size)
+    drawer(pen.at(*shift, mirrored, rng.uniform(-0.1, 0.1)), rng)
+    if rng.random() < 0.25:  # a post, a branch or a blade of grass in front
         x = rng.uniform(-1, 1)
         pen.line(
             _colour(rng, WOOD + GROUNDS["grass"]), rng.uniform(0.05, 0.2), (x, -1), (x + rng.uniform(-0.6, 0.6), 1)
