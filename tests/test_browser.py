@@ -161,16 +161,27 @@ def pixels(page):
     return np.array(shown, np.uint8).reshape(3, 32, 32, 4)[..., :3]
 
 
+def middle(locator):
+    """The horizontal centre of an element, in CSS pixels."""
+    box = locator.bounding_box()
+    return box["x"] + box["width"] / 2
+
+
 def test_both_sliders_in_jupyterlab(page, tmp_path, capsys):
     up_to_sliders(tmp_path / "05-fgsm.ipynb")
     with jupyterlab(tmp_path) as address:
         run_all(page, address("05-fgsm.ipynb"))
         expect(page.locator(".fgsm")).to_be_visible(timeout=180_000)
         epsilon, image = (page.get_by_role("slider", name=name, exact=True) for name in ("ε", "image"))
-        selected = page.locator(".jp-Notebook .jp-Cell.jp-mod-selected")
-        cell = selected.inner_text()
+        cells = page.locator(".jp-Notebook .jp-Cell")
+        selected = page.locator(".jp-Notebook .jp-Cell.jp-mod-selected .jp-InputPrompt")
+        cell, count = selected.inner_text(), cells.count()
         first = find_flip(page, epsilon, image)
         expect(page.locator(".fgsm .flip")).to_contain_text(f"first fooled at {first}/255")
+
+        for key in ("ArrowUp", "k", "a"):  # to the notebook: up, up, and a new cell above
+            epsilon.press(key)
+        assert (selected.inner_text(), cells.count()) == (cell, count)
 
         caption, milliseconds = page.locator(".fgsm figcaption span").first, []
         epsilon.press("Home")
@@ -180,7 +191,9 @@ def test_both_sliders_in_jupyterlab(page, tmp_path, capsys):
                 epsilon.press(key)
             expect(page.locator(".fgsm .epsilon")).to_have_text("ε = 0")
             milliseconds.append(np.percentile(page.evaluate("spans"), 95))
-        assert selected.inner_text() == cell  # the arrow keys moved the slider, not the notebook
+        for key, tick in (("End", f"{explorer.LAST}/255"), ("Home", "0")):
+            epsilon.press(key)
+            assert abs(middle(epsilon) - middle(page.locator(".fgsm .tick").get_by_text(tick, exact=True))) < 2
 
         page.evaluate(STOPWATCH, ".fgsm figcaption span")
         for key in ["ArrowRight"] * 20:

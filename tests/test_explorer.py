@@ -146,9 +146,11 @@ def test_wrong_number_of_class_names_is_refused(small, images, labels):
         explorer.FgsmExplorer(small, images, labels, class_names=("cat", "dog"))
 
 
-@pytest.mark.parametrize("chosen", [[40], [-1], []])
-def test_handout_refuses_images_that_are_not_there(sliders, chosen):
-    with pytest.raises(ValueError, match="each from 0 to 39"):
+@pytest.mark.parametrize(
+    "chosen, error", [([40], ValueError), ([-1], ValueError), ([], ValueError), ([1.5], TypeError)]
+)
+def test_handout_refuses_images_that_are_not_there(sliders, chosen, error):
+    with pytest.raises(error, match="from 0 to 39"):
         sliders.to_html(images=chosen)
 
 

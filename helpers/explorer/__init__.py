@@ -55,8 +55,8 @@ class FgsmExplorer:
     """The two sliders: an image, ε, and what the Fast Gradient Sign Method makes the network say.
 
     `model` is any Keras classifier of such images, `images` are uint8 (n, 32, 32, 3) in 0–255, `labels` their true
-    classes, integers (n,). `widget` is what a notebook shows, `epsilon` and `image` are its sliders: ε from 0 to 32/255
-    on the scale from 0 to 1, and an index into `images`.
+    classes, integers (n,). `widget` is what a notebook shows, `epsilon` and `image` are its sliders: ε from 0 to
+    32/255 on the scale from 0 to 1, and an index into `images`.
     Raises TypeError or ValueError for arguments of the wrong kind, shape or range. Used in 05-fgsm.
     """
 
@@ -67,7 +67,7 @@ class FgsmExplorer:
         self._known = {}
         style = {"description_width": "56px"}
         # The margin on the right is what the last label of the scale below needs.
-        layout = ipywidgets.Layout(width="auto", max_width="1080px", margin="2px 26px 2px 2px")
+        layout = ipywidgets.Layout(width="auto", margin="2px 26px 2px 2px")
         self.image = ipywidgets.IntSlider(max=len(self._images) - 1, description="image", style=style, layout=layout)
         # No readout: it would print the decimal alone, while the view prints "8/255 = 0.031".
         self.epsilon = ipywidgets.FloatSlider(
@@ -79,7 +79,7 @@ class FgsmExplorer:
         self.image.observe(self._show, "value")
         # The slider of ipywidgets cannot be drawn where it has nowhere to go.
         sliders = [self.image, self.epsilon] if len(self._images) > 1 else [self.epsilon]
-        self.widget = ipywidgets.VBox([*sliders, self._view])
+        self.widget = ipywidgets.VBox([*sliders, self._view], layout=ipywidgets.Layout(max_width="1080px"))
 
     def __repr__(self):
         return f"FgsmExplorer with {len(self._images):,} images: run the cell in Jupyter to see its sliders"
@@ -98,10 +98,12 @@ class FgsmExplorer:
         """A page with the same view and sliders that needs neither kernel nor network, as a string.
 
         `images` are the indices to include, the first 20 unless given; each adds about 10 kB. `title` should name
-        the network and the data set. Raises ValueError for an index out of range, or none.
+        the network and the data set. Raises TypeError for what is no index, ValueError for one out of range, or none.
         """
         count = len(self._images)
         chosen = list(range(min(HANDOUT_IMAGES, count)) if images is None else images)
+        if not all(isinstance(index, (int, np.integer)) for index in chosen):
+            raise TypeError(f"images={chosen}: expected indices, whole numbers from 0 to {count - 1}")
         if not chosen or not all(0 <= index < count for index in chosen):
             raise ValueError(f"images={chosen}: expected at least one index, each from 0 to {count - 1}")
         packed = [_in_base64(self._packed(int(index))) for index in chosen]

@@ -22,7 +22,7 @@ const STYLE = `
 .fgsm .slider { display:flex; align-items:center; gap:4px; height:32px; }
 .fgsm .slider span { width:var(--label); text-align:right; }
 .fgsm .slider input { flex:1; min-width:0; margin:0 4px; accent-color:var(--after); }
-.fgsm .scale { position:relative; height:42px; margin:0 28px 0 calc(var(--label) + 16px); font-size:14px;
+.fgsm .scale { position:relative; height:42px; margin:0 32px 0 calc(var(--label) + 16px); font-size:14px;
   color:var(--soft); white-space:nowrap; }
 .fgsm .tick { position:absolute; top:8px; transform:translateX(-50%); }
 .fgsm .tick::before { content:""; position:absolute; left:50%; top:-7px; height:7px; border-left:1.5px solid; }
@@ -44,7 +44,7 @@ const STYLE = `
   image-rendering:pixelated; }
 .fgsm figcaption { color:var(--soft); }
 .fgsm figcaption b { display:block; font-weight:650; color:var(--jp-ui-font-color0, var(--ink)); }
-.fgsm .bars { flex:1 1 340px; max-width:640px; display:grid; grid-template-columns:auto 1fr auto auto;
+.fgsm .bars { flex:1 1 340px; max-width:648px; display:grid; grid-template-columns:auto 1fr auto auto;
   grid-auto-rows:20px; column-gap:8px; font-size:15px; line-height:20px; white-space:nowrap; }
 .fgsm .bars [role=row] { display:contents; }
 .fgsm .name { text-align:right; }
@@ -52,7 +52,7 @@ const STYLE = `
 .fgsm .number { text-align:right; font-variant-numeric:tabular-nums; color:var(--soft); }
 .fgsm .answer .name, .fgsm .answer .number:last-child { font-weight:700; color:var(--jp-ui-font-color0, var(--ink)); }
 .fgsm .pair { border-left:1px solid var(--line); padding-top:3px; }
-.fgsm .bar { height:7px; width:0; box-sizing:border-box; border-radius:0 2px 2px 0; }
+.fgsm .bar { height:7px; width:0; box-sizing:border-box; border-radius:0 2px 2px 0; forced-color-adjust:none; }
 .fgsm .before { border:1.5px solid var(--soft); border-left:0; }
 .fgsm .after { background:var(--after); }
 .fgsm .miss .after { background:var(--miss); }
@@ -62,7 +62,8 @@ const STYLE = `
   .fgsm figure { width:160px; }
   .fgsm .sign { width:14px; line-height:160px; font-size:24px; }
   .fgsm .minor { display:none; }
-}`;
+}
+@container (max-width: 400px) { .fgsm .tick { font-size:12px; } }`;
 
 export default { render };
 
@@ -104,7 +105,10 @@ function handout(el, { names, images }) {
   };
   el.classList.add("handout");
   if (images.length > 1) {
-    slider("image", images.length - 1, (place) => { state.image = images[place].index; change("shown", images[place]); });
+    slider("image", images.length - 1, (place) => {
+      state.image = images[place].index;
+      change("shown", images[place]);
+    });
   }
   const last = unpack(images[0], names.length).rows.length - 1;
   const epsilon = slider("ε", last, (k) => { change("epsilon", k / 255); epsilon.ariaValueText = `${k}/255`; });
@@ -216,7 +220,8 @@ function drawScale(scale, { rows, flip }) {
   place(slides, 255 * SLIDES_EPSILON);
   if (flip < 0) return;
   const right = 2 * flip > last; // the words go where there is room
-  const mark = make(scale, "span", "flip", right ? `first fooled at ${flip}/255 ▲` : `▲ first fooled at ${flip}/255`);
+  const words = `first fooled at ${flip}/255`;
+  const mark = make(scale, "span", "flip", right ? `${words} ▲` : `▲ ${words}`);
   mark.style.transform = right ? "translateX(calc(-100% + 0.45em))" : "translateX(-0.45em)";
   place(mark, flip);
 }
@@ -228,12 +233,13 @@ function draw(view, names, { index, label, pixels, sign, rows, answers }, k) {
   paint(view.adversarial.canvas, (i) => pixels[i] + k * sign[i]);
   view.epsilon.textContent = k ? `ε = ${k}/255 = ${(k / 255).toFixed(3)}` : "ε = 0";
   sayCaption(view.original, `original: image ${index}`, `${names[before]}, ${percent(rows[0][before])}`);
-  const size = sign.some(Boolean) ? `±${k}/255` : "none: the gradient is 0";
+  const size = sign.some(Boolean) ? `±${k}/255` : "zero gradient";
   sayCaption(view.perturbation, k ? `perturbation, ×${factor}` : "perturbation", k ? size : "none");
   sayCaption(view.adversarial, "adversarial image", `${names[after]}, ${percent(rows[k][after])}`);
   sayVerdict(view, judge(names, label, before, after), names[label]);
   view.bars.forEach((bar, name) => {
-    bar.row.className = [name === after && "answer", name === after && after !== label && "miss"].filter(Boolean).join(" ");
+    bar.row.classList.toggle("answer", name === after);
+    bar.row.classList.toggle("miss", name === after && after !== label);
     bar.title.classList.toggle("true", name === label);
     [rows[0][name], rows[k][name]].forEach((share, side) => {
       (side ? bar.after : bar.before).style.width = `${100 * share}%`;
@@ -282,12 +288,13 @@ function whenAttached(el, action) {
   new ResizeObserver((_, observer) => { observer.disconnect(); action(); }).observe(el);
 }
 
-// Arrow keys would also move the notebook to another cell, and the handles have no name for screen readers.
+// A letter typed while a slider has the focus would be a command to JupyterLab: x cuts the cell. And the handles have
+// no name for screen readers.
 function adoptSliders(box) {
   box.addEventListener("keydown", (event) => {
-    if (/^(Arrow|Page|Home|End)/.test(event.key)) event.stopPropagation();
+    if (event.key.length === 1 && !event.ctrlKey && !event.metaKey && !event.altKey) event.stopPropagation();
   });
   for (const handle of box.querySelectorAll(".noUi-handle")) {
-    handle.setAttribute("aria-label", handle.closest(".widget-slider").querySelector("label").textContent);
+    handle.setAttribute("aria-label", handle.closest(".jupyter-widgets").querySelector("label").textContent);
   }
 }
