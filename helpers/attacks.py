@@ -1,8 +1,8 @@
 """Perturb images so that a network errs. Taught in notebooks/05-fgsm.
 
-Every attack takes float images (n, height, width, channels) in [0, 1] and integer labels (n,), takes any Keras
-classifier of such images, leaves its arguments unchanged and works in evaluation mode, batch by batch. `epsilon` is
-the largest change of any pixel value on the scale from 0 to 1: "8 of 255 grey levels" is 8/255.
+Every attack takes float images (n, height, width, channels) in [0, 1] and integer labels (n,), takes any Sequential or
+functional Keras classifier of such images, leaves its arguments unchanged and works in evaluation mode, batch by
+batch. `epsilon` is the largest change of any pixel value on the scale from 0 to 1: "8 of 255 grey levels" is 8/255.
 """
 
 import warnings
@@ -110,12 +110,12 @@ def pgd(model, images, labels, epsilon, *, step_size, steps, restarts=1, seed=0,
     for part in _batches(len(images), batch_size):
         holds = np.arange(len(images))[part]
         for _ in range(restarts):
-            found[holds] = _descend(model, images[holds], labels[holds], epsilon, step_size, steps, rng)
+            found[holds] = _climb(model, images[holds], labels[holds], epsilon, step_size, steps, rng)
             holds = holds[forward(model, found[holds]).argmax(axis=1) == labels[holds]]
     return found
 
 
-def _descend(model, images, labels, epsilon, step_size, steps, rng):
+def _climb(model, images, labels, epsilon, step_size, steps, rng):
     low, high = (step(images, way, epsilon) for way in (-1, 1))
     moved = np.clip(images + rng.uniform(-epsilon, epsilon, images.shape).astype(np.float32), low, high)
     for _ in range(steps):

@@ -16,6 +16,10 @@ def logits(model, images):
     Raises TypeError or ValueError for images of the wrong kind, shape or range.
     """
     model, images = up_to_logits(model), _checked_images(images)
+    if images.shape[1:] != tuple(model.input_shape[1:]):
+        raise ValueError(
+            f"images: {model.name} takes images of shape {model.input_shape[1:]}, these have shape {images.shape[1:]}"
+        )
     parts = [forward(model, images[start : start + BATCH_SIZE]) for start in range(0, len(images), BATCH_SIZE)]
     return np.concatenate(parts) if parts else np.empty((0, model.output_shape[-1]), np.float32)
 
@@ -128,4 +132,4 @@ def _checked_labels(labels, count):
     labels = np.asarray(labels)
     if labels.shape != (count,) or labels.dtype.kind not in "iu":
         raise ValueError(f"labels: expected {count} integers, shape ({count},), got {labels.dtype} {labels.shape}")
-    return labels
+    return labels.astype(np.int64)

@@ -12,11 +12,11 @@ import io
 
 import matplotlib
 import numpy as np
-from IPython.display import Markdown, display
+from IPython.display import DisplayHandle, Markdown, display
 from matplotlib.figure import Figure
 from matplotlib.patches import Polygon, Rectangle
 
-BLUE, ORANGE, GREEN, PURPLE, SKY, GREY = "#0072B2", "#D55E00", "#00785A", "#9B4F83", "#56B4E9", "#5A6068"
+BLUE, ORANGE, GREEN, GREY = "#0072B2", "#D55E00", "#00785A", "#5A6068"
 # Training is blue and test is orange throughout, as on the slides.
 TRAIN, TEST = BLUE, ORANGE
 
@@ -45,14 +45,14 @@ def show(figure, alt):
     The text is stored as the image's `alt`, which exported pages turn into the attribute, and stands below the
     picture as its caption, because JupyterLab and GitHub ignore the stored one.
     """
-    display(*_png(figure, alt), raw=True, metadata={"image/png": {"alt": alt}})
+    display(_png(figure, alt), raw=True, metadata={"image/png": {"alt": alt}})
     _caption(alt)
 
 
 def _png(figure, alt):
     memory = io.BytesIO()
     figure.savefig(memory, format="png", dpi=DPI, facecolor="white")
-    return ({"image/png": base64.b64encode(memory.getvalue()).decode(), "text/plain": alt},)
+    return {"image/png": base64.b64encode(memory.getvalue()).decode(), "text/plain": alt}
 
 
 def _caption(alt):
@@ -83,19 +83,21 @@ class LiveCurve:
     """A learning curve that redraws in place: pass `on_step` and `on_epoch` to training.train, then call `finish`."""
 
     def __init__(self):
-        self.recent, self.points, self.tests = [], [], []
-        self.handle = display({"text/plain": "waiting for the first batches"}, raw=True, display_id=True)
+        self.step, self.recent, self.points, self.tests = 0, [], [], []
+        self.handle = DisplayHandle()
+        self.handle.display({"text/plain": "waiting for the first batches"}, raw=True)
 
     def on_step(self, done, total, loss, accuracy):
-        """Every 25 batches, or a hundredth of a long training, add their mean to the curve."""
+        """Every 25 batches, or a hundredth of a long training, and at its end, add their mean to the curve."""
+        self.step = done
         self.recent.append((loss, accuracy))
-        if done % max(25, total // 100) == 0:
+        if done % max(25, total // 100) == 0 or done == total:
             self.points.append((done, *np.mean(self.recent, axis=0)))
             self.recent = []
             self._redraw("training in progress")
 
     def on_epoch(self, history):
-        self.tests.append((self.points[-1][0], history["test_loss"][-1], history["test_accuracy"][-1]))
+        self.tests.append((self.step, history["test_loss"][-1], history["test_accuracy"][-1]))
         self._redraw("training in progress")
 
     def finish(self, alt):
@@ -104,7 +106,7 @@ class LiveCurve:
         _caption(alt)
 
     def _redraw(self, alt):
-        (data,) = _png(live_curve(self.points, self.tests), alt)
+        data = _png(live_curve(self.points, self.tests), alt)
         self.handle.update(data, raw=True, metadata={"image/png": {"alt": alt}})
 
 

@@ -86,8 +86,13 @@ def up_to_logits(model):
     """The same network, weights shared, without a final softmax; `model` itself where it ends in logits already.
 
     Says so with a UserWarning when it removes one. Raises ValueError for a network whose answers are probabilities
-    but whose last layer is not a softmax that can be taken off.
+    but whose last layer is not a softmax that can be taken off, TypeError for one whose layers Keras does not know.
     """
+    if not hasattr(model, "input_shape"):
+        raise TypeError(
+            f"model: expected a Sequential or functional Keras network, got {type(model).__name__}; a subclass of "
+            "keras.Model can be wrapped: keras.Model(inputs, outputs) with outputs = model(inputs)"
+        )
     last = model.layers[-1]
     if isinstance(last, layers.Softmax) or (
         isinstance(last, layers.Activation) and last.activation is keras.activations.softmax

@@ -191,15 +191,23 @@ def main(arguments=None, root=runs.RECORDED):
     parser.add_argument("name", choices=sorted(RECIPES))
     parser.add_argument("--dataset", required=True, choices=("cifar10", "sketches"))
     options = parser.parse_args(arguments)
-    recipe, dataset = RECIPES[options.name], data.load(options.dataset)
-    target = runs.folder(options.name, dataset.name, root)
+    try:
+        _train_and_keep(RECIPES[options.name], options.name, data.load(options.dataset), root)
+    except (FileNotFoundError, ValueError) as error:
+        raise SystemExit(str(error)) from None
+    except KeyboardInterrupt:
+        raise SystemExit("interrupted; the same command goes on after the last whole epoch") from None
+
+
+def _train_and_keep(recipe, name, dataset, root):
+    target = runs.folder(name, dataset.name, root)
     target.mkdir(parents=True, exist_ok=True)
     checkpoint = target / "checkpoint.npz"
-    print(f"{options.name} on {dataset.name} ({dataset.source}), {number_format_here(recipe)}")
+    print(f"{name} on {dataset.name} ({dataset.source}), {number_format_here(recipe)}")
     run = train(recipe, dataset, checkpoint=checkpoint, **_progress(recipe, dataset))
-    runs.save(run, options.name, dataset.name, root)
+    runs.save(run, name, dataset.name, root)
     checkpoint.unlink(missing_ok=True)
-    print(f"kept in {target}; " + ", ".join(f"{name} {share:.2%}" for name, share in run.record["accuracy"].items()))
+    print(f"kept in {target}; " + ", ".join(f"{part} {share:.2%}" for part, share in run.record["accuracy"].items()))
 
 
 def _progress(recipe, dataset):

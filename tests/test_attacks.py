@@ -178,6 +178,29 @@ def test_hidden_probabilities_are_refused(pictures):
         attacks.fgsm(nested, *pictures, EPSILON)
 
 
+class Unshaped(keras.Model):
+    """A network written as a class: Keras knows neither its input's shape nor its last layer."""
+
+    def __init__(self):
+        super().__init__()
+        self.dense = keras.layers.Dense(10)
+
+    def call(self, images, training=False):
+        return self.dense(keras.ops.reshape(images, (-1, 3072)))
+
+
+@pytest.mark.parametrize("model", [Unshaped(), None], ids=["a subclass", "no network"])
+def test_what_cannot_be_attacked_is_refused_with_a_way_out(pictures, model):
+    with pytest.raises(TypeError, match=r"keras\.Model\(inputs, outputs\)"):
+        attacks.fgsm(model, *pictures, EPSILON)
+
+
+def test_a_subclass_is_attacked_once_wrapped(pictures):
+    inputs, images, labels = keras.Input((32, 32, 3)), *pictures
+    wrapped = keras.Model(inputs, Unshaped()(inputs))
+    assert np.any(attacks.fgsm(wrapped, images, labels, EPSILON) != images)
+
+
 def test_stays_in_the_box_and_within_epsilon(network, pictures):
     images, labels = pictures
     for adversarial in (attacks.fgsm(network, images, labels, 0.1), attacks.random_sign(images, 0.1, seed=1)):

@@ -74,11 +74,18 @@ def test_calibration_tells_honest_from_boastful():
         (np.zeros((32, 32, 3), np.uint8), ValueError, "one alone"),
         (np.full((1, 32, 32, 3), 255.0), ValueError, "divide by 255"),
         (np.zeros((1, 32, 32, 3), np.int64), TypeError, "uint8"),
+        (np.zeros((1, 28, 28, 3), np.uint8), ValueError, "takes images of shape"),
     ],
 )
 def test_bad_images_name_the_fix(network, images, error, words):
     with pytest.raises(error, match=words):
         evaluation.probabilities(network, images)
+
+
+def test_any_kind_of_integer_is_a_label(network, dataset):
+    images, labels = dataset.x_test[:20], dataset.y_test[:20]
+    loss = evaluation.loss_and_accuracy(network, images, labels)
+    assert evaluation.loss_and_accuracy(network, images, labels.astype(np.uint8)) == loss
 
 
 def test_bad_labels_name_what_was_expected(network, dataset):

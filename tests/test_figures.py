@@ -166,3 +166,12 @@ def test_labelled_images_leave_room_for_three_lines(images, count):
     figure = figures.labelled_images(images[:count], ["label: automobile\nsays: automobile\n99.9%"] * count)
     assert_nothing_is_cut_off(figure)
     assert len(figure.findobj(AxesImage)) == count
+
+
+def test_live_curve_takes_a_training_of_three_batches(capsys):
+    """Fewer batches than a point needs: a student who shortens the training gets a curve, not an error."""
+    curve = figures.LiveCurve()
+    for done in (1, 2, 3):
+        curve.on_step(done, 3, 2.0, 0.1)
+    curve.on_epoch({"test_loss": [1.9], "test_accuracy": [0.2]})
+    assert curve.points == [(3, 2.0, 0.1)] and curve.tests == [(3, 1.9, 0.2)]

@@ -26,6 +26,12 @@ def test_record_follows_its_recipe(path):
     assert run.record["dataset"]["name"] == dataset
 
 
+def test_training_ended_where_the_slides_accuracy_was_first_reached():
+    """The README and the recipe say so; here as measured during training, in the recipe's number format."""
+    history = runs.load("vgg3", "cifar10").history["train_accuracy"]
+    assert [share >= runs.SLIDES["train"] for share in history] == [False] * (len(history) - 1) + [True]
+
+
 def test_recorded_accuracy_is_found_again(network, dataset, run):
     if run.record["dataset"]["digest"] != dataset.digest():
         pytest.skip("these images are not the bytes that the record was made on")

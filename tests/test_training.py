@@ -98,6 +98,22 @@ def test_a_missing_or_foreign_run_names_the_fix(few, tmp_path):
         runs.load("vgg3", "sketches", root=tmp_path)
 
 
+def test_command_says_in_one_line_what_is_missing(tmp_path, monkeypatch):
+    monkeypatch.setenv("CIFAR10_DIR", str(tmp_path))
+    with pytest.raises(SystemExit, match="CIFAR10_DIR"):
+        training.main(["vgg3", "--dataset", "cifar10"], root=tmp_path)
+
+
+def test_an_interrupted_command_says_how_to_go_on(few, tmp_path, monkeypatch):
+    def interrupt(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(data, "load", lambda name: few)
+    monkeypatch.setattr(training, "train", interrupt)
+    with pytest.raises(SystemExit, match="same command"):
+        training.main(["vgg3", "--dataset", "sketches"], root=tmp_path)
+
+
 def test_float32_where_the_processor_has_no_bfloat16(monkeypatch):
     def no_file(*_, **__):
         raise OSError
