@@ -174,4 +174,4 @@ def test_live_curve_takes_a_training_of_three_batches(capsys):
     for done in (1, 2, 3):
         curve.on_step(done, 3, 2.0, 0.1)
     curve.on_epoch({"test_loss": [1.9], "test_accuracy": [0.2]})
-    assert curve.points == [(3, 2.0, 0.1)] and curve.tests == [(3, 1.9, 0.2)]
+    assert curve.points == [pytest.approx((3, 2.0, 0.1))] and curve.tests == [(3, 1.9, 0.2)]
