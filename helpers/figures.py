@@ -310,6 +310,28 @@ def layer_by_layer(curves, ylabel, xlabel="layer", names=None, mark=None):
     return figure
 
 
+def ablations(rows, epochs):
+    """What one change does to the accuracy, and what it costs; the first row is what was changed.
+
+    `rows` are (name, accuracies over the seeds in [0, 1], multiply-adds). `epochs` stands in the heading.
+    """
+    figure, (shares, costs) = new(columns=2, height=0.5 * len(rows) + 1.5, sharey=True, width_ratios=(3, 1))
+    for place, (_, accuracies, work) in enumerate(rows):
+        colour = GREY if place == 0 else BLUE
+        values = 100 * np.array(accuracies)
+        shares.plot(values, [place] * len(values), "o", color=colour, markersize=7, alpha=0.6, markeredgewidth=0)
+        shares.plot(values.mean(), place, "|", color=colour, markersize=24, markeredgewidth=4)
+        costs.barh(place, work / 1e6, color=colour, height=0.5)
+    low, high = 100 * min(rows[0][1]), 100 * max(rows[0][1])
+    shares.axvspan(low, high, color=GREY, alpha=0.2, linewidth=0)
+    shares.set(yticks=range(len(rows)), yticklabels=[row[0] for row in rows], xlabel="accuracy, held-out images (%)")
+    shares.set_ylim(len(rows) - 0.4, -0.6)
+    shares.set_title(f"after {epochs} epochs: each seed, and the mean", loc="left", fontsize=14)
+    costs.set(xlabel="million multiply-adds")
+    costs.tick_params(left=False)
+    return figure
+
+
 # 03-training
 
 
@@ -368,6 +390,51 @@ def learning_curves(history, target=None):
         accuracy.legend(loc="lower right", frameon=False)
     loss.set(xlabel="epoch", ylabel="cross-entropy (nats)", ylim=(0, None), title="Loss")
     accuracy.set(xlabel="epoch", ylabel="accuracy (%)", ylim=(None, 101), title="Accuracy")
+    return figure
+
+
+def accuracy_against_time(curves):
+    """Test accuracy against seconds of training on a logarithmic axis.
+
+    `curves` maps a name to (seconds since the start, accuracies in [0, 1], colour), one value an epoch.
+    """
+    figure, axis = new(height=4.6)
+    for name, (seconds, accuracies, colour) in curves.items():
+        values = 100 * np.array(accuracies)
+        axis.plot(seconds, values, "o-", color=colour, markersize=5)
+        axis.annotate(name, (seconds[-1], values[-1]), (0, 12), textcoords="offset points", color=colour, ha="right")
+    marks = {1: "1 s", 10: "10 s", 60: "1 min", 600: "10 min", 3600: "1 h"}
+    axis.set(xscale="log", xlabel="time since the first step", ylabel="test accuracy (%)")
+    axis.set_xticks(list(marks), marks.values())
+    axis.set_xticks([], minor=True)
+    axis.set_xlim(0.7 * min(seconds[0] for seconds, _, _ in curves.values()))
+    axis.margins(y=0.15)
+    return figure
+
+
+def ladder(steps):
+    """Step by step to a higher accuracy; `steps` are (what was changed, accuracy before, accuracy after), in [0, 1].
+
+    The first step has no accuracy before it: None.
+    """
+    figure, axis = new(height=0.75 * len(steps) + 1.2)
+    for place, (_, before, after) in enumerate(steps):
+        start = after if before is None else before
+        axis.plot(
+            [100 * start, 100 * after], [place, place], "-", color=BLUE if after >= start else ORANGE, linewidth=8
+        )
+        axis.plot(100 * after, place, "o", color=BLUE, markersize=13)
+        gain = "" if before is None else f"  ({100 * (after - before):+.1f})"
+        axis.annotate(
+            f"{100 * after:.1f}%{gain}",
+            (100 * max(start, after), place),
+            (14, 0),
+            textcoords="offset points",
+            va="center",
+        )
+    axis.set(yticks=range(len(steps)), yticklabels=[step[0] for step in steps], xlabel="accuracy (%)")
+    axis.set_ylim(len(steps) - 0.4, -0.6)
+    axis.margins(x=0.25)
     return figure
 
 

@@ -7,6 +7,8 @@ import sys
 import warnings
 from typing import NamedTuple
 
+import numpy as np
+
 
 @contextlib.contextmanager
 def _quiet_start():
@@ -62,7 +64,96 @@ def vgg3():
     )
 
 
-_BUILDERS = {builder.__name__: builder for builder in (vgg3,)}
+class BatchNorm(layers.BatchNormalization):
+    """Batch normalisation without a scale, whose training step is one fused operation of TensorFlow.
+
+    Keras' own layer computes the same in many operations, which takes a CPU nine times as long. Outside of training
+    it uses mean and variance of the last batch that it met in training; `training.settle` chooses that batch.
+    """
+
+    def __init__(self, **options):
+        super().__init__(**({"momentum": 0.0, "epsilon": 1e-5, "scale": False} | options))
+
+    def call(self, images, training=None):
+        if not training:
+            return super().call(images, training=False)
+        ones, beta = tf.ones(images.shape[-1]), self.beta.value
+        normalised, mean, variance, *_ = tf.raw_ops.FusedBatchNormV3(
+            x=images, scale=ones, offset=beta, mean=[], variance=[], epsilon=self.epsilon
+        )
+        self.moving_mean.assign(mean)
+        self.moving_variance.assign(variance)
+        return normalised
+
+
+def identity_like(shape, dtype=None):
+    """A first kernel (3, 3, in, out) whose first filters hand the inputs on unchanged; the rest are random."""
+    kernel = keras.initializers.VarianceScaling(1 / 3, "fan_in", "uniform")(shape).numpy()
+    same = np.arange(min(shape[2:]))
+    kernel[..., same] = 0
+    kernel[1, 1, same, same] = 1
+    return keras.ops.convert_to_tensor(kernel, dtype)
+
+
+def airbench_group(filters):
+    """Convolve, halve height and width, convolve once more; each convolution is normalised."""
+    convolution = dict(kernel_size=3, padding="same", use_bias=False, kernel_initializer=identity_like)
+    return [
+        layers.Conv2D(filters, **convolution),
+        layers.MaxPooling2D(2),
+        BatchNorm(),
+        layers.ReLU(),
+        layers.Conv2D(filters, **convolution),
+        BatchNorm(),
+        layers.ReLU(),
+    ]
+
+
+def airbench(widths, name):
+    """A network that learns in few epochs. Its first layer is set from the training images, by `whiten`.
+
+    Source: the ideas of Jordan 2024, arXiv:2404.00498. Taught in 03-training.
+    """
+    standard_normal = keras.initializers.RandomNormal(stddev=1)
+    return keras.Sequential(
+        [
+            keras.Input((32, 32, 3)),
+            layers.Conv2D(24, 2, use_bias=False, trainable=False, name="whiten"),
+            layers.ReLU(),
+            *(layer for filters in widths for layer in airbench_group(filters)),
+            layers.MaxPooling2D(3),
+            layers.Flatten(),
+            layers.Rescaling(1 / widths[-1]),
+            layers.Dense(10, use_bias=False, kernel_initializer=standard_normal, dtype="float32", name="logits"),
+        ],
+        name=name,
+    )
+
+
+def whiten(model, images):
+    """Set the layer "whiten" so that its outputs on `images`, uint8 (n, 32, 32, 3), have equal variance.
+
+    Its filters are the eigenvectors of the 2×2 patches' covariance, divided by the roots of the eigenvalues, and
+    their negatives: ReLU would drop one side. Source: Jordan 2024, arXiv:2404.00498, section 3.2.
+    """
+    patches = np.lib.stride_tricks.sliding_window_view(images[:5000], (2, 2), axis=(1, 2))
+    patches = np.moveaxis(patches, 3, -1).reshape(-1, 12) / np.float32(255)
+    eigenvalues, vectors = np.linalg.eigh(patches.T @ patches / len(patches))
+    filters = (vectors / np.sqrt(eigenvalues + 5e-4)).reshape(2, 2, 3, 12)
+    model.get_layer("whiten").kernel.assign(np.concatenate([filters, -filters], axis=-1))
+
+
+def fast():
+    """A network for training while a class looks on."""
+    return airbench((32, 64, 128), "fast")
+
+
+def strong():
+    """The best of the series."""
+    return airbench((64, 256, 256), "strong")
+
+
+_BUILDERS = {builder.__name__: builder for builder in (vgg3, fast, strong)}
 NAMES = tuple(_BUILDERS)
 
 
@@ -74,12 +165,29 @@ def build(name, number_format="float32"):
     """
     if name not in _BUILDERS:
         raise ValueError(f"name={name!r}: no network is called that; there are: {', '.join(NAMES)}")
+    return in_format(_BUILDERS[name], number_format)
+
+
+def in_format(builder, number_format):
+    """What `builder()` returns when Keras computes in `number_format`."""
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy(number_format)
     try:
-        return _BUILDERS[name]()
+        return builder()
     finally:
         keras.config.set_dtype_policy(before)
+
+
+def on_six_views(model):
+    """The network that answers with the mean of `model`'s logits for six views of a picture.
+
+    They are the picture, the picture moved by one pixel along either end of a diagonal, and their mirror images.
+    """
+    picture = keras.Input(model.input_shape[1:])
+    padded = keras.ops.pad(picture, ((0, 0), (1, 1), (1, 1), (0, 0)), mode="reflect")
+    moved = [padded[:, place : place + 32, place : place + 32] for place in range(3)]
+    answers = [model(view) for view in (*moved, *(view[:, :, ::-1] for view in moved))]
+    return keras.Model(picture, keras.ops.mean(keras.ops.stack(answers), axis=0), name=f"{model.name}_on_six_views")
 
 
 def up_to_logits(model):

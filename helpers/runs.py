@@ -12,6 +12,11 @@ from . import data, evaluation, models
 # Accuracies that the slides report for the network of models.vgg3; how they were taken is not said there.
 SLIDES = {"train": 0.9879, "test": 0.8272}
 
+# Keys of a record's accuracies, beside "train" and "test": the test images whose pixels are original in every copy of
+# CIFAR-10, and what is added to a key where the network answered on six views (models.on_six_views).
+FIRST_TEST = f"test 0–{data.ORIGINAL_TEST_IMAGES - 1}"
+SIX_VIEWS = ", six views"
+
 RECORDED = Path(__file__).parent / "recorded"
 
 
@@ -40,7 +45,7 @@ def load(name, dataset, root=RECORDED):
     """
     source = folder(name, dataset, root)
     try:
-        record = json.loads((source / "record.json").read_text(encoding="utf-8"))
+        record = read_record(name, dataset, root)
         weights = source / "model.weights.h5"
         digest = hashlib.sha256(weights.read_bytes()).hexdigest()
     except FileNotFoundError as error:
@@ -55,29 +60,40 @@ def load(name, dataset, root=RECORDED):
     return Run(model, record)
 
 
+def read_record(name, dataset, root=RECORDED):
+    """The record of a run, with or without weights, as a dictionary. Raises FileNotFoundError where there is none."""
+    return json.loads((folder(name, dataset, root) / "record.json").read_text(encoding="utf-8"))
+
+
 def save(run, name, dataset, root=RECORDED):
     """Write weights, then record, each beside its place and moved there, so that a crash leaves no half file."""
     target = folder(name, dataset, root)
     target.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target) as scratch:
-        weights, record = Path(scratch) / "model.weights.h5", Path(scratch) / "record.json"
+        weights = Path(scratch) / "model.weights.h5"
         run.model.save_weights(weights)
         digest = hashlib.sha256(weights.read_bytes()).hexdigest()
-        record.write_text(json.dumps(run.record | {"weights_sha256": digest}, indent=1) + "\n", encoding="utf-8")
         os.replace(weights, target / weights.name)
-        os.replace(record, target / record.name)
+    save_record(run.record | {"weights_sha256": digest}, target)
+
+
+def save_record(record, target):
+    """Write `record` to target/record.json, beside its place and moved there; a run without weights is kept so."""
+    target.mkdir(parents=True, exist_ok=True)
+    beside = target / "record.json.part"
+    beside.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+    os.replace(beside, target / "record.json")
 
 
 def results_table(root=RECORDED):
-    """The accuracies of all records beside the slides', as a Markdown table; the README shows it."""
+    """The accuracies of all runs with weights beside the slides', as a Markdown table; the README shows it."""
     rows = [("the slides", "CIFAR-10", f"{SLIDES['train']:.2%}", f"{SLIDES['test']:.2%}", "not said")]
-    for path in sorted(Path(root).glob("*/*/record.json")):
-        record = json.loads(path.read_text(encoding="utf-8"))
-        train, test, *part = record["accuracy"].values()
-        margin = [evaluation.margin(share, data.ORIGINAL_TEST_IMAGES) for share in part]
-        shares = [f"{share:.2%} ± {100 * half:.1f}" for share, half in zip(part, margin, strict=True)]
-        name = f"`{path.parent.name}`, {record['recipe']['epochs']} epochs"
-        rows.append((name, path.parent.parent.name, f"{train:.2%}", f"{test:.2%}", *(shares or [""])))
+    for path in sorted(Path(root).glob("*/*/model.weights.h5")):
+        record = json.loads(path.with_name("record.json").read_text(encoding="utf-8"))
+        accuracy, name = record["accuracy"], f"`{path.parent.name}`, {record['recipe']['epochs']} epochs"
+        rows.append((name, path.parent.parent.name, f"{accuracy['train']:.2%}", *_test_columns(accuracy, "")))
+        if f"test{SIX_VIEWS}" in accuracy:
+            rows.append((name + SIX_VIEWS, path.parent.parent.name, "", *_test_columns(accuracy, SIX_VIEWS)))
     heading = (
         "network",
         "data set",
@@ -88,3 +104,9 @@ def results_table(root=RECORDED):
     return (
         "\n".join(f"| {' | '.join(row)} |" for row in (heading, ("---", "---", "---:", "---:", "---:"), *rows)) + "\n"
     )
+
+
+def _test_columns(accuracy, suffix):
+    part = accuracy.get(FIRST_TEST + suffix)
+    margin = part and 100 * evaluation.margin(part, data.ORIGINAL_TEST_IMAGES)
+    return f"{accuracy['test' + suffix]:.2%}", f"{part:.2%} ± {margin:.1f}" if part else ""

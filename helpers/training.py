@@ -26,10 +26,14 @@ from .models import keras, tf
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a network is trained: stochastic gradient descent with momentum on shuffled batches.
+    """How a network is trained: by gradient descent with momentum on shuffled batches.
 
     `epochs` holds one number for each data set, `number_format` is "float32" or "mixed_bfloat16" (products in
     bfloat16, weights and sums in float32; used where the processor has it, see `number_format_here`).
+    `optimizer` is "SGD" or "Muon". `schedule` is "constant", "linear" (the learning rate falls to zero) or
+    "one-cycle" (it rises first). With `augment` the pictures are moved and mirrored. With `views` the final test
+    accuracies are also taken with models.on_six_views. `judged` limits how many training and test images are judged
+    after each epoch, where judging all would take too long; the final accuracies are taken on all.
     """
 
     network: str
@@ -39,6 +43,12 @@ class Recipe:
     momentum: float = 0.9
     number_format: str = "mixed_bfloat16"
     seed: int = 0
+    optimizer: str = "SGD"
+    schedule: str = "constant"
+    augment: bool = False
+    label_smoothing: float = 0.0
+    judged: int | None = None
+    views: bool = False
 
 
 # Learning rate and momentum are the slides'. They name neither batch size nor epochs, so both are assumptions: 32 is
@@ -46,7 +56,23 @@ class Recipe:
 # images reaches the slides' 98.79%. On the sketches, 30 epochs are enough to be good and not perfect.
 RECIPES = {
     "vgg3": Recipe("vgg3", epochs={"cifar10": 71, "sketches": 30}),
+    "fast": Recipe(
+        "fast",
+        epochs={"cifar10": 3, "sketches": 8},
+        batch_size=1000,
+        optimizer="Muon",
+        learning_rate=0.24,
+        momentum=0.6,
+        schedule="linear",
+        augment=True,
+        label_smoothing=0.2,
+        judged=1000,
+    ),
 }
+RECIPES["longer"] = dataclasses.replace(RECIPES["fast"], epochs={"cifar10": 8, "sketches": 16})
+RECIPES["strong"] = dataclasses.replace(
+    RECIPES["fast"], network="strong", epochs={"cifar10": 8, "sketches": 8}, views=True
+)
 
 HISTORY = ("loss", "accuracy", "train_loss", "train_accuracy", "test_loss", "test_accuracy", "seconds")
 
@@ -60,15 +86,78 @@ def number_format_here(recipe):
     return recipe.number_format if "avx512_bf16" in flags or "amx_bf16" in flags else "float32"
 
 
-def make_step(model, optimizer):
+SETTLED = 2000
+
+
+def settle(model, images):
+    """Let batch normalisation take mean and variance of `images`, uint8: the weights have moved since it last did."""
+    if any(isinstance(layer, keras.layers.BatchNormalization) for layer in model.layers):
+        model(data.to_float(images), training=True)
+
+
+class OneCycle(keras.optimizers.schedules.LearningRateSchedule):
+    """A learning rate that rises to `peak` over the first fifth of all steps and then falls to zero, in two lines."""
+
+    def __init__(self, peak, steps):
+        self.peak, self.steps = peak, steps
+
+    def __call__(self, step):
+        done = tf.cast(step, tf.float32) / self.steps
+        return self.peak * tf.minimum(done / 0.2, (1 - done) / 0.8)
+
+
+class Muon(keras.optimizers.Optimizer):
+    """Momentum whose step for the kernel of a convolution is made orthogonal: each direction moves equally far.
+
+    Kernels keep their norm. The last layer and the biases take plain steps, with more momentum and with learning rates
+    of their own, HEAD and BIAS times that of the kernels. Source: Jordan 2024, https://kellerjordan.github.io/posts/muon/.
+    """
+
+    HEAD, BIAS, PLAIN_MOMENTUM = 2800.0, 220.0, 0.85
+
+    def __init__(self, learning_rate, momentum):
+        super().__init__(learning_rate)
+        self.momentum = momentum
+
+    def build(self, variables):
+        super().build(variables)
+        self.velocities = [self.add_variable_from_reference(variable, "velocity") for variable in variables]
+
+    def update_step(self, gradient, variable, learning_rate):
+        velocity = self.velocities[self._get_variable_index(variable)]
+        if len(variable.shape) == 4:
+            step = self._with_momentum(velocity, gradient, self.momentum)
+            fixed_norm = variable * variable.shape[-1] ** 0.5 / tf.norm(variable)
+            variable.assign(fixed_norm - learning_rate * orthogonal(step))
+        else:
+            factor = self.HEAD if len(variable.shape) == 2 else self.BIAS
+            step = self._with_momentum(velocity, gradient, self.PLAIN_MOMENTUM)
+            variable.assign_sub(factor * learning_rate * step)
+
+    def _with_momentum(self, velocity, gradient, momentum):
+        velocity.assign(momentum * velocity + gradient)
+        return gradient + momentum * velocity  # as Nesterov: one step ahead
+
+
+def orthogonal(step):
+    """The step of a kernel with its singular values brought near 1, by three rounds of Newton and Schulz."""
+    matrix = tf.transpose(tf.reshape(step, (-1, step.shape[-1])))
+    matrix /= tf.norm(matrix) + 1e-7
+    for _ in range(3):
+        square = matrix @ tf.transpose(matrix)
+        matrix = 3.4445 * matrix + (2.0315 * square @ square - 4.7750 * square) @ matrix
+    return tf.reshape(tf.transpose(matrix), step.shape)
+
+
+def make_step(model, optimizer, label_smoothing=0.0):
     """One step of gradient descent as a compiled function: a batch goes in, its loss and accuracy come out."""
 
     @tf.function(reduce_retracing=True)
     def step(images, labels):
         with tf.GradientTape() as tape:
             logits = model(tf.cast(images, tf.float32) / 255.0, training=True)
-            losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels=labels, logits=logits)
-            loss = tf.reduce_mean(losses)
+            targets = (1 - label_smoothing) * tf.one_hot(labels, 10) + label_smoothing / 10
+            loss = tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits(targets, logits))
         optimizer.apply(tape.gradient(loss, model.trainable_variables), model.trainable_variables)
         right = tf.equal(tf.argmax(logits, axis=1), labels)
         return loss, tf.reduce_mean(tf.cast(right, tf.float32))
@@ -76,48 +165,78 @@ def make_step(model, optimizer):
     return step
 
 
-def train(recipe, dataset, *, epochs=None, on_step=None, on_epoch=None, checkpoint=None):
+def train(recipe, dataset, *, epochs=None, on_step=None, on_epoch=None, checkpoint=None, build=models.build):
     """Follow `recipe` on `dataset` and return the Run, its network in float32.
 
     `epochs` replaces the recipe's number for this data set. `on_step(done, total, loss, accuracy)` is called after
     every batch, `on_epoch(history)` after every epoch. The file `checkpoint` is written after every epoch
     and, where it exists, taken up: an interrupted training loses at most one epoch and sees the same batches.
+    `build(network, number_format)` makes the network.
     Raises ValueError for a checkpoint of another recipe or data set. Taught in 03-training.
     """
     recipe = dataclasses.replace(recipe, number_format=number_format_here(recipe))
     epochs = epochs or recipe.epochs[dataset.name]
     keras.utils.set_random_seed(recipe.seed)
-    model = models.build(recipe.network, recipe.number_format)
-    optimizer = keras.optimizers.SGD(recipe.learning_rate, momentum=recipe.momentum)
+    model = build(recipe.network, recipe.number_format)
+    if "whiten" in [layer.name for layer in model.layers]:
+        models.whiten(model, dataset.x_train)
+    optimizer = _optimizer(recipe, epochs * -(-len(dataset.x_train) // recipe.batch_size))
     optimizer.build(model.trainable_variables)
-    keeper = _Checkpoint(checkpoint, recipe, dataset, [*model.variables, *optimizer.variables])
+    keeper = _Checkpoint(checkpoint, recipe, epochs, dataset, [*model.variables, *optimizer.variables])
     history = keeper.restore() or {name: [] for name in HISTORY}
-    step = make_step(model, optimizer)
+    step, part = make_step(model, optimizer, recipe.label_smoothing), slice(recipe.judged)
     for epoch in range(len(history["loss"]), epochs):
         begin = time.perf_counter()
-        values = [
-            *_one_epoch(step, recipe, dataset, epoch, epochs, on_step),
-            *evaluation.loss_and_accuracy(model, dataset.x_train, dataset.y_train),
-            *evaluation.loss_and_accuracy(model, dataset.x_test, dataset.y_test),
+        values = _one_epoch(step, recipe, dataset, epoch, epochs, on_step)
+        settle(model, dataset.x_train[:SETTLED])
+        values += [
+            *evaluation.loss_and_accuracy(model, dataset.x_train[part], dataset.y_train[part]),
+            *evaluation.loss_and_accuracy(model, dataset.x_test[part], dataset.y_test[part]),
         ]
         for name, value in zip(HISTORY, [*values, time.perf_counter() - begin], strict=True):
             history[name].append(round(value, 5))
         keeper.write(history)
         if on_epoch:
             on_epoch(history)
-    final = models.build(recipe.network)
+    final = build(recipe.network, "float32")
     final.set_weights(model.get_weights())
     return runs.Run(final, _record(recipe, dataset, final, history))
+
+
+def _optimizer(recipe, steps):
+    rates = {
+        "constant": lambda peak, _: peak,
+        "linear": lambda peak, steps: keras.optimizers.schedules.PolynomialDecay(peak, steps, end_learning_rate=0.0),
+        "one-cycle": OneCycle,
+    }
+    rate = rates[recipe.schedule](recipe.learning_rate, steps)
+    return {"SGD": keras.optimizers.SGD, "Muon": Muon}[recipe.optimizer](rate, momentum=recipe.momentum)
+
+
+def augmented(images, mirrored, rng):
+    """A batch uint8 (n, 32, 32, 3), each picture moved by up to 2 pixels either way, some mirrored (bool (n,))."""
+    padded = np.pad(images, ((0, 0), (2, 2), (2, 2), (0, 0)), "reflect")
+    places = np.lib.stride_tricks.sliding_window_view(padded, (32, 32), axis=(1, 2))
+    down, right = rng.integers(5, size=(2, len(images)))
+    moved = np.moveaxis(places[np.arange(len(images)), down, right], 1, -1)
+    return np.where(mirrored[:, None, None, None], moved[:, :, ::-1], moved)
 
 
 def _one_epoch(step, recipe, dataset, epoch, epochs, on_step):
     """All batches once; returns the mean loss and accuracy as Keras reports them, taken while the weights move."""
     # Seeded by epoch, so that a training which was interrupted sees the same batches as one which was not.
-    order = np.random.default_rng([recipe.seed, epoch]).permutation(len(dataset.x_train))
+    rng = np.random.default_rng([recipe.seed, epoch])
+    order = rng.permutation(len(dataset.x_train))
+    # Every other epoch shows a picture mirrored, and no picture twice before its mirror image.
+    mirrored = np.random.default_rng(recipe.seed).random(len(order)) < 0.5
+    mirrored = mirrored ^ (epoch % 2 == 1)
     batches = np.split(order, range(recipe.batch_size, len(order), recipe.batch_size))
     total = np.zeros(2)
     for done, batch in enumerate(batches, start=1 + epoch * len(batches)):
-        loss, accuracy = (float(value) for value in step(dataset.x_train[batch], dataset.y_train[batch]))
+        images = dataset.x_train[batch]
+        if recipe.augment:
+            images = augmented(images, mirrored[batch], rng)
+        loss, accuracy = (float(value) for value in step(images, dataset.y_train[batch]))
         total += np.array([loss, accuracy]) * len(batch)
         if on_step:
             on_step(done, epochs * len(batches), loss, accuracy)
@@ -127,10 +246,11 @@ def _one_epoch(step, recipe, dataset, epoch, epochs, on_step):
 class _Checkpoint:
     """The state of a training in one file: weights, momentum, dropout's random state, history, and whose it is."""
 
-    def __init__(self, path, recipe, dataset, variables):
+    def __init__(self, path, recipe, epochs, dataset, variables):
         self.path, self.variables = path and Path(path), variables
-        # All that must agree for a training to be continued; the number of epochs may change.
-        self.identity = dataclasses.asdict(recipe) | {"epochs": None, "digest": path and dataset.digest()}
+        # All that must agree for a training to be continued. At a constant learning rate epochs may be added later.
+        length = None if recipe.schedule == "constant" else epochs
+        self.identity = dataclasses.asdict(recipe) | {"epochs": length, "digest": path and dataset.digest()}
 
     def restore(self):
         if not (self.path and self.path.exists()):
@@ -156,13 +276,13 @@ class _Checkpoint:
 
 def _record(recipe, dataset, model, history):
     """All that is needed to repeat this training and to judge it. Accuracies: evaluation mode, float32."""
-    accuracy = {
-        "train": evaluation.accuracy(model, dataset.x_train, dataset.y_train),
-        "test": evaluation.accuracy(model, dataset.x_test, dataset.y_test),
-    }
-    part = data.ORIGINAL_TEST_IMAGES
-    if len(dataset.x_test) > part:
-        accuracy[f"test 0–{part - 1}"] = evaluation.accuracy(model, dataset.x_test[:part], dataset.y_test[:part])
+    begin = time.perf_counter()
+    test = _test_accuracy(model, dataset)
+    seconds = sum(history["seconds"]) + time.perf_counter() - begin
+    accuracy = {"train": evaluation.accuracy(model, dataset.x_train, dataset.y_train)} | test
+    if recipe.views:
+        views = _test_accuracy(models.on_six_views(model), dataset)
+        accuracy |= {part + runs.SIX_VIEWS: share for part, share in views.items()}
     return {
         "network": recipe.network,
         "parameters": model.count_params(),
@@ -176,10 +296,18 @@ def _record(recipe, dataset, model, history):
         },
         "versions": {"python": platform.python_version(), "tensorflow": tf.__version__, "keras": keras.__version__},
         "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
-        "seconds": round(sum(history["seconds"])),
+        "seconds": round(seconds),
         "accuracy": accuracy,
         "history": history,
     }
+
+
+def _test_accuracy(model, dataset):
+    accuracy, part = {"test": evaluation.accuracy(model, dataset.x_test, dataset.y_test)}, data.ORIGINAL_TEST_IMAGES
+    # Of the whole test set only: the first images of a selection may be others.
+    if dataset.name == "cifar10" and len(dataset.x_test) == 10_000:
+        accuracy[runs.FIRST_TEST] = evaluation.accuracy(model, dataset.x_test[:part], dataset.y_test[:part])
+    return accuracy
 
 
 def main(arguments=None, root=runs.RECORDED):
@@ -190,22 +318,29 @@ def main(arguments=None, root=runs.RECORDED):
     )
     parser.add_argument("name", choices=sorted(RECIPES))
     parser.add_argument("--dataset", required=True, choices=("cifar10", "sketches"))
+    parser.add_argument(
+        "--seed", type=int, help="repeat it with another seed; keeps the record as NAME-SEED, no weights"
+    )
     options = parser.parse_args(arguments)
     try:
-        _train_and_keep(RECIPES[options.name], options.name, data.load(options.dataset), root)
+        _train_and_keep(options.name, options.seed, data.load(options.dataset), root)
     except (FileNotFoundError, ValueError) as error:
         raise SystemExit(str(error)) from None
     except KeyboardInterrupt:
         raise SystemExit("interrupted; the same command goes on after the last whole epoch") from None
 
 
-def _train_and_keep(recipe, name, dataset, root):
-    target = runs.folder(name, dataset.name, root)
+def _train_and_keep(name, seed, dataset, root):
+    recipe = RECIPES[name] if seed is None else dataclasses.replace(RECIPES[name], seed=seed)
+    target = runs.folder(name if seed is None else f"{name}-{seed}", dataset.name, root)
     target.mkdir(parents=True, exist_ok=True)
     checkpoint = target / "checkpoint.npz"
     print(f"{name} on {dataset.name} ({dataset.source}), {number_format_here(recipe)}")
     run = train(recipe, dataset, checkpoint=checkpoint, **_progress(recipe, dataset))
-    runs.save(run, name, dataset.name, root)
+    if seed is None:
+        runs.save(run, name, dataset.name, root)
+    else:
+        runs.save_record(run.record, target)
     checkpoint.unlink(missing_ok=True)
     print(f"kept in {target}; " + ", ".join(f"{part} {share:.2%}" for part, share in run.record["accuracy"].items()))
 

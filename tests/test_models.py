@@ -56,3 +56,41 @@ def test_pre_activations(network, pictures):
     assert (sums[0] < 0).any()
     np.testing.assert_allclose(sums[-1], network(images, training=False), atol=1e-4)
     assert all(map(np.array_equal, before, network.get_weights()))
+
+
+def test_batch_norm_computes_what_keras_computes(pictures):
+    images = pictures[0]
+    ours, theirs = models.BatchNorm(), keras.layers.BatchNormalization(epsilon=1e-5, scale=False, momentum=0.0)
+    for layer in (ours, theirs):
+        layer.build(images.shape)
+        layer.beta.assign([0.5, -1.0, 2.0])
+    np.testing.assert_allclose(ours(images, training=True), theirs(images, training=True), atol=1e-4)
+    np.testing.assert_allclose(ours(images, training=False), theirs(images, training=False), atol=1e-3)
+    assert not np.allclose(ours(images[:5], training=False), ours(images[:5], training=True), atol=0.01)
+
+
+def test_the_whitened_layer_answers_evenly(dataset):
+    model = models.build("fast")
+    images = dataset.x_train[:500]
+    models.whiten(model, images)
+    answers = model.layers[0](images / np.float32(255)).numpy().reshape(-1, 24)
+    np.testing.assert_allclose(answers[:, :12], -answers[:, 12:], atol=1e-4)
+    moments = answers[:, :12].T @ answers[:, :12] / len(answers)
+    np.testing.assert_allclose(moments, np.diag(np.diag(moments)), atol=0.01)
+    assert np.diag(moments).min() > 0.05 and np.diag(moments).max() < 1.01
+
+
+def test_identity_like_hands_the_inputs_on():
+    maps = tf.random.normal((2, 8, 8, 5))
+    answers = tf.nn.conv2d(maps, models.identity_like((3, 3, 5, 9)), 1, "SAME")
+    np.testing.assert_allclose(answers[..., :5], maps, atol=1e-6)
+    assert tf.reduce_mean(tf.abs(answers[..., 5:])) > 0.1
+
+
+def test_six_views(network, pictures):
+    images = pictures[0][:3]
+    views = models.on_six_views(network)
+    padded = np.pad(images, ((0, 0), (1, 1), (1, 1), (0, 0)), "reflect")
+    moved = [padded[:, place : place + 32, place : place + 32] for place in (0, 1, 2)]
+    answers = [network(view, training=False) for view in (*moved, *(view[:, :, ::-1] for view in moved))]
+    np.testing.assert_allclose(models.forward(views, images), np.mean(answers, axis=0), atol=1e-4)

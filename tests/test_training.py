@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from helpers import data, evaluation, models, runs, training
+from helpers.models import tf
 
 RECIPE = dataclasses.replace(training.RECIPES["vgg3"], learning_rate=0.01)
 
@@ -122,3 +123,65 @@ def test_float32_where_the_processor_has_no_bfloat16(monkeypatch):
     assert training.number_format_here(RECIPE) == "float32"
     monkeypatch.setattr(training.Path, "read_text", lambda *_, **__: "flags : sse2 avx512_bf16")
     assert training.number_format_here(RECIPE) == "mixed_bfloat16"
+
+
+def test_one_cycle_rises_and_falls_to_zero():
+    rate = training.OneCycle(0.5, 100)
+    assert [round(float(rate(step)), 4) for step in (0, 10, 20, 60, 100)] == [0.0, 0.25, 0.5, 0.25, 0.0]
+
+
+def test_orthogonal_steps_move_all_directions_alike():
+    step = tf.random.stateless_normal((3, 3, 16, 32), seed=(0, 0)) * tf.linspace(0.3, 3.0, 32)
+    before, after = (
+        np.linalg.svd(np.reshape(matrix, (-1, 32)), compute_uv=False) for matrix in (step, training.orthogonal(step))
+    )
+    assert before.max() / before.min() > 10
+    assert 0.5 < after.min() and after.max() < 1.3
+
+
+def test_augmented_pictures_are_moved_and_mirrored():
+    ramp = np.broadcast_to(np.arange(32, dtype=np.uint8)[:, None], (32, 32))
+    picture = np.stack([ramp, ramp.T, np.zeros_like(ramp)], axis=-1)
+    images = np.repeat(picture[None], 400, axis=0)
+    mirrored = np.arange(400) % 4 == 0
+    moved = training.augmented(images, mirrored, np.random.default_rng(0))
+    assert moved.dtype == np.uint8 and moved.shape == images.shape
+    back = np.where(mirrored[:, None, None, None], moved[:, :, ::-1], moved)
+    down, right = back[:, 10, 10, 0].astype(int) - 10, back[:, 10, 10, 1].astype(int) - 10
+    assert set(zip(down, right, strict=True)) == {(y, x) for y in range(-2, 3) for x in range(-2, 3)}
+    for image, y, x in zip(back[:20], down, right, strict=False):
+        np.testing.assert_array_equal(image[2:-2, 2:-2], picture[2 + y : 30 + y, 2 + x : 30 + x])
+
+
+def test_after_settling_judging_sees_what_training_sees(few):
+    model = models.build("fast")
+    models.whiten(model, few.x_train)
+    images = data.to_float(few.x_train)
+    before = model(images, training=False).numpy()
+    training.settle(model, few.x_train)
+    after = model(images, training=False).numpy()
+    inside = model(images, training=True).numpy()
+    np.testing.assert_allclose(after, inside, atol=0.02 * np.abs(inside).max())
+    assert np.abs(before - inside).max() > 0.1 * np.abs(inside).max()
+
+
+def test_the_fast_recipe_learns_the_sketches_in_two_epochs():
+    run = training.train(training.RECIPES["fast"], data.load("sketches").first(4000, 500), epochs=2)
+    assert run.record["accuracy"]["test"] > 0.5
+    assert run.record["recipe"]["optimizer"] == "Muon"
+
+
+def test_a_falling_learning_rate_cannot_be_continued_to_another_length(few, tmp_path):
+    falling = dataclasses.replace(RECIPE, schedule="one-cycle")
+    training.train(falling, few, epochs=1, checkpoint=tmp_path / "checkpoint.npz")
+    with pytest.raises(ValueError, match="another recipe or data set"):
+        training.train(falling, few, epochs=2, checkpoint=tmp_path / "checkpoint.npz")
+
+
+def test_another_seed_is_kept_as_a_record_alone(few, tmp_path, monkeypatch):
+    monkeypatch.setattr(data, "load", lambda name: few)
+    monkeypatch.setitem(training.RECIPES, "vgg3", dataclasses.replace(RECIPE, epochs={"sketches": 1}))
+    training.main(["vgg3", "--dataset", "sketches", "--seed", "3"], root=tmp_path)
+    assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["record.json"]
+    record = json.loads((tmp_path / "sketches" / "vgg3-3" / "record.json").read_text(encoding="utf-8"))
+    assert record["recipe"]["seed"] == 3

@@ -1,0 +1,74 @@
+"""The ablations: what is compared, that a sweep goes on where it stopped, and that it runs on a cluster."""
+
+import json
+
+import numpy as np
+import pytest
+
+from helpers import data, experiments, models, runs
+
+
+def test_the_baseline_computes_what_the_network_of_the_slides_computes(run, pictures):
+    baseline = experiments.network()
+    baseline.set_weights(run.model.get_weights())
+    np.testing.assert_allclose(models.forward(baseline, pictures[0]), models.forward(run.model, pictures[0]), atol=1e-4)
+
+
+def test_variants_change_what_they_say():
+    def costs(**changes):
+        rows = models.layer_table(experiments.network(**changes))
+        return sum(row.multiply_adds for row in rows), [row.kind for row in rows]
+
+    baseline, kinds = costs()
+    assert costs(blocks=2)[0] < baseline < costs(blocks=4)[0]
+    assert costs(kernels=(5,))[1].count("Conv2D") == 3
+    assert "AveragePooling2D" in costs(pooling="average")[1] and "AveragePooling2D" not in kinds
+    assert costs(normalise=True)[1].count("BatchNorm") == 6
+    networks = [experiments.network(**changes) for changes in ({}, {"initializer": "glorot_uniform"}, {"dropout": 0.0})]
+    starts = [type(network.layers[-3].kernel_initializer).__name__ for network in networks]
+    assert starts == ["HeUniform", "GlorotUniform", "HeUniform"]
+    assert [network.layers[-2].rate for network in networks] == [0.2, 0.2, 0.0]
+
+
+def test_a_sweep_keeps_each_record_and_goes_on_with_the_missing(tmp_path, capfd):
+    with experiments.backend(1, None):
+        experiments.sweep([("two-blocks", 0)], "sketches", epochs=1, root=tmp_path)
+    record = json.loads((tmp_path / "sketches" / "two-blocks-0" / "record.json").read_text(encoding="utf-8"))
+    assert record["variant"] == {"blocks": 2} and record["multiply-adds"] < 38_000_000
+    assert record["dataset"]["digest"] == data.load("sketches").held_out().digest()
+    printed = capfd.readouterr()
+    assert "two-blocks-0" in printed.out and "1/1" in printed.err
+    missing = experiments.missing("sketches", root=tmp_path)
+    assert ("two-blocks", 0) not in missing and ("two-blocks", 1) in missing
+    assert len(missing) == len(experiments.SEEDS) * len(experiments.VARIANTS) - 1
+
+
+def test_two_trainings_on_a_cluster_over_tcp(tmp_path):
+    from distributed import LocalCluster
+
+    jobs = [("baseline", 0), ("augmented", 1)]
+    with LocalCluster(n_workers=2, threads_per_worker=1, protocol="tcp://", dashboard_address=None) as cluster:
+        with experiments.backend(1, cluster.scheduler_address):
+            experiments.sweep(jobs, "sketches", epochs=1, root=tmp_path)
+    for variant, seed in jobs:
+        record = json.loads((tmp_path / "sketches" / f"{variant}-{seed}" / "record.json").read_text(encoding="utf-8"))
+        assert record["recipe"]["seed"] == seed and len(record["history"]["loss"]) == 1
+
+
+@pytest.mark.parametrize(
+    "ours, words",
+    [((0.81, 0.82, 0.83), "better with every seed"), ((0.71, 0.72, 0.73), "worse"), ((0.71, 0.9, 0.9), "overlap")],
+)
+def test_a_verdict_is_clear_only_where_the_seeds_part(tmp_path, ours, words):
+    for variant, values in (("baseline", (0.78, 0.79, 0.80)), ("glorot", ours)):
+        for seed, share in enumerate(values):
+            record = {"accuracy": {"test": share}}
+            runs.save_record(record, runs.folder(f"{variant}-{seed}", "sketches", tmp_path))
+    sentence = experiments.verdict("glorot", "sketches", tmp_path)
+    assert words in sentence and f"{100 * (sum(ours) / 3 - 0.79):+.1f} points" in sentence
+
+
+def test_the_command_says_when_nothing_is_missing(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(experiments, "missing", lambda dataset: [])
+    experiments.main(["--dataset", "sketches"])
+    assert "every record is there" in capsys.readouterr().out
