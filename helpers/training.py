@@ -71,7 +71,7 @@ RECIPES = {
 }
 RECIPES["longer"] = dataclasses.replace(RECIPES["fast"], epochs={"cifar10": 8, "sketches": 16})
 RECIPES["strong"] = dataclasses.replace(
-    RECIPES["fast"], network="strong", epochs={"cifar10": 8, "sketches": 8}, views=True
+    RECIPES["fast"], network="strong", epochs={"cifar10": 10, "sketches": 6}, views=True
 )
 
 HISTORY = ("loss", "accuracy", "train_loss", "train_accuracy", "test_loss", "test_accuracy", "seconds")
