@@ -147,7 +147,7 @@ print(f"the chosen signs climb {chosen / by_chance:.0f} times faster; √3072 = 
 # %% tags=["core"]
 ray = np.arange(0, 16.5, 0.5, dtype=np.float32) / 255
 sign = attacks.gradient_sign(model, images[picture], labels[picture])
-control = np.random.default_rng(0).choice(np.float32([-1, 1]), sign.shape)
+control = attacks.chance_direction(sign.shape, seed=0)
 
 
 def losses_along(direction):
