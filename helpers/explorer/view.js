@@ -24,9 +24,9 @@ const STYLE = `
 [data-jp-theme-light="false"] .fgsm { ${DARK} }
 @media (prefers-color-scheme: dark) { .fgsm.handout { ${DARK} } }
 .fgsm.handout { background:var(--paper); }
-.fgsm.handout .scale { margin-right:12px; }
 .fgsm :is(button, select, input) { font:inherit; }
 .fgsm .slider { display:flex; align-items:center; gap:4px; height:32px; }
+.fgsm.handout .slider { padding-right:20px; }
 .fgsm .slider span { width:var(--label); text-align:right; }
 .fgsm .slider input { flex:1; min-width:0; margin:0 4px; accent-color:var(--after); }
 .fgsm .scale { position:relative; height:42px; margin:0 32px 0 calc(var(--label) + 16px); font-size:14px;
