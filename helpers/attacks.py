@@ -88,8 +88,12 @@ def random_sign(images, epsilon, seed):
     Returns float32 images in [0, 1], nowhere further than epsilon from `images`. Taught in 05-fgsm.
     """
     images, epsilon = _checked_images(images), _checked_epsilon(epsilon)
-    direction = np.random.default_rng(seed).integers(0, 2, images.shape, np.int8) * np.float32(2) - 1
-    return step(images, direction, epsilon)
+    return step(images, chance_direction(images.shape, seed), epsilon)
+
+
+def chance_direction(shape, seed):
+    """The signs that `random_sign` steps along: float32 −1 or 1, each as likely, the same ones for the same seed."""
+    return np.random.default_rng(seed).integers(0, 2, shape, np.int8) * np.float32(2) - 1
 
 
 def pgd(model, images, labels, epsilon, *, step_size, steps, restarts=1, seed=0, batch_size=BATCH_SIZE):
@@ -101,9 +105,7 @@ def pgd(model, images, labels, epsilon, *, step_size, steps, restarts=1, seed=0,
     Source: Madry et al. 2018, arXiv:1706.06083, section 2.1. Taught in 05-fgsm.
     """
     epsilon, step_size = _checked_epsilon(epsilon), _checked_epsilon(step_size)
-    for name, count in (("steps", steps), ("restarts", restarts)):
-        if not isinstance(count, (int, np.integer)) or count < 1:
-            raise ValueError(f"{name}={count!r}: expected a whole number of at least 1")
+    _checked_counts(steps=steps, restarts=restarts)
     model = up_to_logits(model)
     images, labels = _checked(model, images, labels)
     rng, found = np.random.default_rng(seed), images.copy()
@@ -141,10 +143,41 @@ def epsilon_sweep(model, images, labels, epsilons, *, loss="cross-entropy", batc
     return (predictions == labels).mean(axis=1), predictions
 
 
+def smallest_fooling_epsilon(model, images, labels, *, levels=32, finer=1, loss="cross-entropy", batch_size=BATCH_SIZE):
+    """The smallest ε on a grid at which FGSM makes the answer wrong, for each image: float64 (n,).
+
+    The grid is 1/255, 2/255, … levels/255, with `finer` steps in each level. An image that is wrong already gets 0, one
+    that FGSM fools nowhere on the grid gets nan. Every ε of the grid is tried from the smallest on, because a larger ε
+    need not fool where a smaller one did.
+    This is an upper bound of how near the nearest wrong answer is: between two points of the grid, or in another
+    direction (see `pgd`), a smaller change may fool. Checks as for `fgsm`. Taught in 05-fgsm.
+    """
+    _checked_counts(levels=levels, finer=finer)
+    epsilons = [_checked_epsilon(k / (255 * finer)) for k in range(levels * finer + 1)]
+    model = up_to_logits(model)
+    images, labels = _checked(model, images, labels)
+    sign = gradient_sign(model, images, labels, loss=loss, batch_size=batch_size)
+    smallest = np.full(len(images), np.nan)
+    for part in _batches(len(images), batch_size):
+        holds = np.arange(len(images))[part]
+        for epsilon in epsilons:
+            if not len(holds):
+                break
+            wrong = forward(model, step(images[holds], sign[holds], epsilon)).argmax(axis=1) != labels[holds]
+            smallest[holds[wrong]] = epsilon
+            holds = holds[~wrong]
+    return smallest
+
+
 def _batches(count, batch_size):
-    if not isinstance(batch_size, (int, np.integer)) or batch_size < 1:
-        raise ValueError(f"batch_size={batch_size!r}: expected a whole number of at least 1")
+    _checked_counts(batch_size=batch_size)
     return [slice(start, start + batch_size) for start in range(0, count, batch_size)]
+
+
+def _checked_counts(**counts):
+    for name, count in counts.items():
+        if not isinstance(count, (int, np.integer)) or count < 1:
+            raise ValueError(f"{name}={count!r}: expected a whole number of at least 1")
 
 
 def _checked_epsilon(epsilon):

@@ -5,6 +5,7 @@ import math
 import os
 import sys
 import warnings
+import weakref
 from typing import NamedTuple
 
 import numpy as np
@@ -216,7 +217,13 @@ def up_to_logits(model):
     return keras.Model(model.inputs[0], logits, name=model.name)
 
 
+# Networks that were tried and do not answer in probabilities: a try costs as much as the gradient of an image.
+_tried = weakref.WeakSet()
+
+
 def _refuse_probabilities(model):
+    if model in _tried:
+        return
     grey = tf.fill((1, *model.input_shape[1:]), 0.5)
     answer = model(grey, training=False).numpy().astype("float64")
     if answer.min() >= 0 and abs(answer.sum() - 1) < 1e-4:
@@ -224,6 +231,7 @@ def _refuse_probabilities(model):
             f"model={model.name!r}: its answers sum to 1, so they are probabilities, but its last layer "
             f"({type(model.layers[-1]).__name__}) is not a softmax that can be taken off; end the network in logits"
         )
+    _tried.add(model)
 
 
 @tf.function

@@ -20,6 +20,7 @@ import numpy as np
 
 from helpers import attacks, data, evaluation, figures, runs
 from helpers.explorer import FgsmExplorer
+from helpers.photographs import photograph
 
 dataset = data.load()
 shown = data.ORIGINAL_TEST_IMAGES
@@ -46,7 +47,8 @@ explorer
 # <details><summary>Speaker notes</summary>
 #
 # The point: the answer changes long before the eye objects. Use the arrow keys on the ε slider, one grey level a
-# press. Then take two or three other images, among them one that holds out.
+# press. Then take two or three other images, among them one that holds out; "next fooled image" finds those that do
+# not. "Random signs" shows the control at the same ε. Behind "more": the probabilities against ε, and one class alone.
 #
 # Common wrong answer: "the picture was bad to begin with". Set ε back to 0.
 #
@@ -147,7 +149,7 @@ print(f"the chosen signs climb {chosen / by_chance:.0f} times faster; √3072 = 
 # %% tags=["core"]
 ray = np.arange(0, 16.5, 0.5, dtype=np.float32) / 255
 sign = attacks.gradient_sign(model, images[picture], labels[picture])
-control = np.random.default_rng(0).choice(np.float32([-1, 1]), sign.shape)
+control = attacks.chance_direction(sign.shape, seed=0)
 
 
 def losses_along(direction):
@@ -413,6 +415,55 @@ theirs = foolbox.attacks.LinfFastGradientAttack().run(
 ).numpy()
 ours = attacks.fgsm(model, images[:100], labels[:100], 8 / 255)
 print(f"{np.mean(ours != theirs):.4%} of {ours.size:,} pixel values differ")
+
+# %% [markdown] tags=["optional"] slideshow={"slide_type": "skip"}
+# ## Your own photograph
+#
+# Choose a picture, then run the cells that follow. JPEG, PNG, GIF, WebP, BMP and TIFF will do, up to about 10 MB, which
+# is as much as Jupyter takes in at once. For a larger one, put its path into `my_path` instead. Without either, the cells
+# take a picture of the data set.
+
+# %% tags=["optional"]
+import ipywidgets
+
+upload = ipywidgets.FileUpload(accept="image/*", description="your photograph", layout={"width": "220px"})
+upload
+
+# %% [markdown] tags=["optional"] slideshow={"slide_type": "skip"}
+# The network takes 32 × 32 pixels, so we cut out a square and shrink it. Is what you wanted to show still to be seen?
+# If it lies to one side, move `centre`: 0 is the left or upper edge, 1 the right or lower one.
+
+# %% tags=["optional"]
+my_path, one_of_ours = None, 8
+centre = (0.5, 0.5)
+
+if upload.value:
+    my_name, my_picture = upload.value[0]["name"], upload.value[0]["content"]
+else:
+    my_name, my_picture = my_path or f"test image {one_of_ours}", my_path
+if my_picture:
+    large, small = (photograph(my_picture, name=my_name, side=side, centre=centre) for side in (256, 32))
+else:
+    large = small = dataset.x_test[one_of_ours]
+words = ["the square", "as the network gets it"]
+figures.show(
+    figures.labelled_images([large, small], words, columns=2),
+    f"{my_name}: the square that was cut out of it, and the same with 32 × 32 pixels.",
+)
+
+# %% [markdown] tags=["optional"] slideshow={"slide_type": "skip"}
+# An attack needs a class to lead away from. Name it, if your picture shows one of the ten. With `None` the network's own
+# answer takes its place. Mind that the network knows only these ten: it calls your bicycle one of them, too, and may
+# be sure of it.
+
+# %% tags=["optional"]
+my_class = None  # or one of data.CLASS_NAMES, such as "cat"
+
+one = small[np.newaxis]
+truth = [data.CLASS_NAMES.index(my_class)] if my_class else evaluation.predictions(model, one)
+smallest = attacks.smallest_fooling_epsilon(model, data.to_float(one), truth)[0]
+print(f"{my_name}: FGSM needs", "more than 32/255" if np.isnan(smallest) else f"ε = {255 * smallest:.0f}/255")
+FgsmExplorer(model, one, truth, image_names=[my_name])
 
 # %% [markdown] tags=["optional"] slideshow={"slide_type": "skip"}
 # ## Your own network

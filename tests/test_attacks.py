@@ -174,8 +174,23 @@ def test_final_softmax_is_taken_off(head):
 
 def test_hidden_probabilities_are_refused(pictures):
     nested = keras.Sequential([keras.Input((32, 32, 3)), small_network(keras.layers.Dense(10, activation="softmax"))])
-    with pytest.raises(ValueError, match="end the network in logits"):
-        attacks.fgsm(nested, *pictures, EPSILON)
+    for _ in range(2):
+        with pytest.raises(ValueError, match="end the network in logits"):
+            attacks.fgsm(nested, *pictures, EPSILON)
+
+
+def test_a_network_is_tried_for_hidden_probabilities_only_once():
+    runs = []
+
+    class Counting(keras.layers.Layer):
+        def call(self, scores):
+            runs.append(1)
+            return scores
+
+    network = small_network(keras.layers.Dense(10), Counting())
+    built = len(runs)
+    assert models.up_to_logits(network) is models.up_to_logits(network) is network
+    assert len(runs) == built + 1
 
 
 class Unshaped(keras.Model):
@@ -256,6 +271,53 @@ def test_sweep_equals_one_attack_for_each_epsilon(network, pictures):
         adversarial = attacks.fgsm(network, images, labels, epsilon)
         np.testing.assert_array_equal(predicted[row], evaluation.predictions(network, adversarial))
         assert accuracy[row] == evaluation.accuracy(network, adversarial, labels)
+
+
+def test_smallest_fooling_epsilon_is_the_first_wrong_answer_on_the_ray(network, pictures):
+    images, labels = pictures
+    _, predicted = attacks.epsilon_sweep(network, images, labels, np.arange(13) / 255)
+    wrong = predicted != labels
+    expected = np.where(wrong.any(axis=0), wrong.argmax(axis=0) / 255, np.nan)
+    smallest = attacks.smallest_fooling_epsilon(network, images, labels, levels=12)
+    np.testing.assert_array_equal(smallest, expected)
+    assert (smallest == 0).any() and (smallest > 0).any()
+    finer = attacks.smallest_fooling_epsilon(network, images, labels, levels=12, finer=4, batch_size=7)
+    found = smallest > 0
+    assert (finer[found] <= smallest[found]).all() and (finer[found] > smallest[found] - 1 / 255).all()
+    assert (finer[found] < smallest[found]).any()
+    np.testing.assert_array_equal(finer == 0, smallest == 0)
+    for epsilon in (finer[found][0], finer[found][-1]):
+        adversarial = attacks.fgsm(network, images, labels, epsilon)
+        assert (evaluation.predictions(network, adversarial) != labels)[finer == epsilon].all()
+
+
+def one_pixel_network(*turns):
+    """Says 1 while the first pixel value lies below the first turn, 0 up to the second, then 1 up to the third."""
+    inputs = keras.Input((32, 32, 3))
+    value = keras.ops.reshape(inputs, (-1, 3072))[:, :1]
+    score = keras.ops.prod(keras.ops.concatenate([value - turn for turn in turns], axis=1), axis=1, keepdims=True)
+    return keras.Model(inputs, keras.ops.concatenate([score, -score], axis=1) * 1e4)
+
+
+def test_fooled_only_in_a_gap_of_the_ray_counts_as_fooled():
+    """Wrong from 3/255 to 5/255 and right again beyond: searching by halves would miss it."""
+    network = one_pixel_network(2.45 / 255, 5.45 / 255, 60 / 255)
+    images, labels = np.zeros((2, 32, 32, 3), np.float32), np.array([1, 0])
+    _, predicted = attacks.epsilon_sweep(network, images, labels, np.arange(33) / 255)
+    assert predicted[:, 0].tolist() == [1] * 3 + [0] * 3 + [1] * 27
+    assert attacks.smallest_fooling_epsilon(network, images, labels).tolist() == [3 / 255, 0]
+    assert attacks.smallest_fooling_epsilon(network, images, labels, finer=10)[0] == 2.5 / 255
+    assert np.isnan(attacks.smallest_fooling_epsilon(network, images[:1], labels[:1], levels=2)).all()
+
+
+@pytest.mark.parametrize("change", [{"levels": 0}, {"finer": 0.5}, {"levels": 300}])
+def test_smallest_fooling_epsilon_refuses_what_is_no_grid(network, pictures, change):
+    with pytest.raises(ValueError, match="at least 1|outside"):
+        attacks.smallest_fooling_epsilon(network, *pictures, **change)
+
+
+def test_no_images_have_no_smallest_epsilon(network, pictures):
+    assert attacks.smallest_fooling_epsilon(network, pictures[0][:0], pictures[1][:0]).shape == (0,)
 
 
 def test_random_signs_repeat_with_their_seed(pictures):

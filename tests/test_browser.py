@@ -1,4 +1,4 @@
-"""The sliders in a real browser: in a real JupyterLab, and in a hand-out that has neither kernel nor network."""
+"""The explorer in a real browser: in a real JupyterLab, and in a hand-out that has neither kernel nor network."""
 
 import json
 import os
@@ -135,6 +135,10 @@ STOPWATCH = """(selector) => {
 }"""
 
 
+def sliders_of(page):
+    return (page.get_by_role("slider", name=name, exact=True) for name in ("ε", "image"))
+
+
 def find_flip(page, epsilon, image):
     """Press keys as a lecturer would, until the page says of an image that was right that the network is fooled."""
     verdict, caption = page.locator(".fgsm .verdict"), page.locator(".fgsm figcaption").first
@@ -161,49 +165,150 @@ def pixels(page):
     return np.array(shown, np.uint8).reshape(3, 32, 32, 4)[..., :3]
 
 
+def by_keys_alone(page, image):
+    """From the ε slider on, at an ε that fools: every control is reached by Tab, and does what it says."""
+    caption, verdict = page.locator(".fgsm figcaption span").first, page.locator(".fgsm .verdict")
+    sum_of, heard = page.locator(".fgsm figcaption span").last, page.locator(".fgsm .heard")
+    page.keyboard.press("Tab")
+    page.keyboard.press("ArrowRight")
+    expect(sum_of).to_have_text("with random signs")
+    expect(heard).to_contain_text("random signs: ")
+    page.keyboard.press("ArrowLeft")
+    expect(sum_of).to_have_text("adversarial image")
+    page.keyboard.press("Tab")
+    for key in ("Enter", "Space"):  # on the button
+        before = caption.inner_text()
+        page.keyboard.press(key)
+        expect(caption).not_to_have_text(before, timeout=20_000)
+        expect(verdict).to_contain_text("✗ fooled")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")  # opens the fold
+    page.keyboard.press("Tab")
+    chosen = page.get_by_role("combobox", name="images of class")
+    expect(chosen).to_be_focused()
+    name = verdict.inner_text().split("label: ")[1].rstrip(")")
+    chosen.press_sequentially(name)
+    expect(chosen.locator("option:checked")).to_contain_text(name)
+    for key in ("ArrowRight", "Home", "End"):  # the image slider now stops at this class alone
+        before = caption.inner_text()
+        image.press(key)
+        expect(caption).not_to_have_text(before, timeout=20_000)
+        expect(verdict).to_contain_text(f"(true label: {name})")
+    expect(heard).to_contain_text(f"true label {name}")
+    expect(page.get_by_role("img", name=f"the probability of {name}, the true class")).to_be_visible()
+    chosen.press_sequentially("any")
+    expect(chosen).to_have_value("-1")
+
+
+def assert_fits(page, widths):
+    """Nothing sticks out of the view, or makes the page wider than the window."""
+    for width in widths:
+        page.set_viewport_size({"width": width, "height": 800})
+        page.wait_for_timeout(300)
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        outside = page.evaluate("""() => {
+          const view = document.querySelector(".fgsm"), edge = view.getBoundingClientRect();
+          return [...view.querySelectorAll("*:not(style, option, .heard)")].filter((node) => {
+            const box = node.getBoundingClientRect();
+            return box.width && (box.left < edge.left - 1 || box.right > Math.min(edge.right + 1, innerWidth));
+          }).map((node) => node.outerHTML.slice(0, 100));
+        }""")
+        assert not outside, (width, outside)
+
+
+def assert_legible(page):
+    """Every text of the view has a contrast of 4.5 to what lies behind it."""
+    found = page.evaluate("""() => {
+      const behind = (node) => {
+        const colour = getComputedStyle(node).backgroundColor;
+        return colour.startsWith("rgba(") && colour.endsWith(", 0)") ? behind(node.parentElement) : colour;
+      };
+      const texts = [...document.querySelectorAll(".fgsm *:not(style, option)")].filter((node) =>
+        node.checkVisibility() && [...node.childNodes].some((child) => child.nodeType === 3 && child.data.trim()));
+      return texts.map((node) => {
+        const style = getComputedStyle(node);
+        return [node.outerHTML.slice(0, 100), node.closest("svg") ? style.fill : style.color, behind(node)];
+      });
+    }""")
+    assert len(found) > 50
+    assert [text for text in found if contrast(*text[1:]) < 4.5] == []
+
+
 def middle(locator):
     """The horizontal centre of an element, in CSS pixels."""
     box = locator.bounding_box()
     return box["x"] + box["width"] / 2
 
 
-def test_both_sliders_in_jupyterlab(page, tmp_path, capsys):
+def quickest(measure, limit, rounds):
+    """The least that `measure` gives in a few rounds: other processes can only add to it. Stops once it is in `limit`."""
+    best = np.inf
+    for _ in range(rounds):
+        best = min(best, measure())
+        if best <= limit:
+            break
+    return best
+
+
+def epsilon_to_picture(page, epsilon):
+    """Milliseconds from key press to picture that 95% of 64 key presses stay within."""
+    epsilon.press("Home")
+    page.evaluate(STOPWATCH, ".fgsm .epsilon")
+    for key in ["ArrowUp"] * explorer.LAST + ["ArrowDown"] * explorer.LAST:
+        epsilon.press(key)
+    expect(page.locator(".fgsm .epsilon")).to_have_text("ε = 0")
+    spans = page.evaluate("spans")
+    assert len(spans) == 2 * explorer.LAST
+    return np.percentile(spans, 95)
+
+
+def image_to_picture(page, image, keys=6):
+    """Milliseconds from key press to picture for images that were not shown before, the median."""
+    caption = page.locator(".fgsm figcaption span").first
+    page.evaluate(STOPWATCH, ".fgsm figcaption span")
+    for _ in range(keys):
+        before = caption.inner_text()
+        image.press("ArrowRight")
+        expect(caption).not_to_have_text(before)
+    return np.median(page.evaluate("spans"))
+
+
+def test_the_explorer_in_jupyterlab(page, tmp_path, capsys):
     up_to_sliders(tmp_path / "05-fgsm.ipynb")
     with jupyterlab(tmp_path) as address:
         run_all(page, address("05-fgsm.ipynb"))
         expect(page.locator(".fgsm")).to_be_visible(timeout=180_000)
-        epsilon, image = (page.get_by_role("slider", name=name, exact=True) for name in ("ε", "image"))
+        epsilon, image = sliders_of(page)
         cells = page.locator(".jp-Notebook .jp-Cell")
         selected = page.locator(".jp-Notebook .jp-Cell.jp-mod-selected .jp-InputPrompt")
         cell, count = selected.inner_text(), cells.count()
         first = find_flip(page, epsilon, image)
         expect(page.locator(".fgsm .flip")).to_contain_text(f"first fooled at {first}/255")
+        expect(epsilon).to_have_attribute("aria-valuetext", f"{first}/255")
 
         for key in ("ArrowUp", "k", "a"):  # to the notebook: up, up, and a new cell above
             epsilon.press(key)
+        by_keys_alone(page, image)
         assert (selected.inner_text(), cells.count()) == (cell, count)
 
-        caption, milliseconds = page.locator(".fgsm figcaption span").first, []
-        epsilon.press("Home")
-        for _ in range(3):
-            page.evaluate(STOPWATCH, ".fgsm .epsilon")
-            for key in ["ArrowUp"] * explorer.LAST + ["ArrowDown"] * explorer.LAST:
-                epsilon.press(key)
-            expect(page.locator(".fgsm .epsilon")).to_have_text("ε = 0")
-            milliseconds.append(np.percentile(page.evaluate("spans"), 95))
         for key, tick in (("End", f"{explorer.LAST}/255"), ("Home", "0")):
             epsilon.press(key)
             assert abs(middle(epsilon) - middle(page.locator(".fgsm .tick").get_by_text(tick, exact=True))) < 2
 
-        page.evaluate(STOPWATCH, ".fgsm figcaption span")
-        for key in ["ArrowRight"] * 20:
-            before = caption.inner_text()
-            image.press(key)
-            expect(caption).not_to_have_text(before)
-        anew = np.median(page.evaluate("spans"))
+        for theme in ("JupyterLab Dark", "JupyterLab Light"):
+            page.evaluate("(theme) => jupyterapp.commands.execute('apputils:change-theme', {theme})", theme)
+            page.wait_for_function("(theme) => document.body.dataset.jpThemeName === theme", arg=theme)
+            assert_legible(page)
+        assert_fits(page, (390, 640))
+        page.set_viewport_size({"width": 1300, "height": 900})
+
+        moved = quickest(lambda: epsilon_to_picture(page, epsilon), 5, rounds=8)
+        image.press("Home")  # where no image was seen yet
+        expect(page.locator(".fgsm figcaption span").first).to_have_text("original: image 0", timeout=20_000)
+        anew = quickest(lambda: image_to_picture(page, image), 150, rounds=8)
     with capsys.disabled():
-        print(f"\nkey press to picture: ε 95% within {min(milliseconds):.1f} ms, a new image {anew:.0f} ms (median)")
-    assert min(milliseconds) < 5  # of three rounds the best: other processes can only add to it
+        print(f"\nJupyterLab, key press to picture: ε {moved:.1f} ms (95%), a new image {anew:.0f} ms (median)")
+    assert moved <= 5 and anew <= 150
 
 
 def test_handout_without_kernel_or_network(page, tmp_path, dataset, network):
@@ -213,7 +318,7 @@ def test_handout_without_kernel_or_network(page, tmp_path, dataset, network):
     page.route("**/*", lambda route: route.continue_() if route.request.url.startswith("file:") else route.abort())
     page.on("request", lambda request: asked.append(request.url))
     page.goto((tmp_path / "handout.html").as_uri())
-    epsilon, image = (page.get_by_role("slider", name=name, exact=True) for name in ("ε", "image"))
+    epsilon, image = sliders_of(page)
     assert (pixels(page)[1] == 128).all()  # at ε = 0 the perturbation is flat grey
     sliders.epsilon.value = find_flip(page, epsilon, image) / 255
     sliders.image.value = int(image.input_value())
@@ -230,21 +335,123 @@ def test_handout_without_kernel_or_network(page, tmp_path, dataset, network):
     assert asked == [page.url]
 
 
+@pytest.fixture
+def handout(page, tmp_path, dataset, network):
+    """Opens a page written by `to_html`, with its fold open, and gives its explorer."""
+
+    def opened(count=30, **names):
+        sliders = explorer.FgsmExplorer(network, dataset.x_test[:count], dataset.y_test[:count], **names)
+        (tmp_path / "handout.html").write_text(sliders.to_html(images=range(count)), encoding="utf-8")
+        page.goto((tmp_path / "handout.html").as_uri())
+        page.evaluate("document.querySelector('.fgsm details').open = true")
+        return sliders
+
+    return opened
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_handout_is_legible_on_a_narrow_screen(browser, tmp_path, dataset, network, scheme):
-    sliders = explorer.FgsmExplorer(network, dataset.x_test[:2], dataset.y_test[:2])
-    (tmp_path / "handout.html").write_text(sliders.to_html(), encoding="utf-8")
-    page = browser.new_page(viewport={"width": 390, "height": 800}, color_scheme=scheme)
-    page.goto((tmp_path / "handout.html").as_uri())
-    assert page.evaluate("document.documentElement.scrollWidth") <= 390
-    for selector in (".epsilon", ".verdict", ".verdict small", "figcaption span", "figcaption b", ".tick", ".number"):
-        colours = page.evaluate(
-            "(selector) => [getComputedStyle(document.querySelector(selector)).color,"
-            " getComputedStyle(document.querySelector('.fgsm')).backgroundColor]",
-            f".fgsm {selector}",
-        )
-        assert contrast(*colours) >= 4.5, (selector, colours)
-    page.close()
+def test_handout_is_legible_and_fits_narrow_screens_and_200_percent(page, handout, scheme):
+    page.emulate_media(color_scheme=scheme)
+    handout(3, image_names=["x", "a_photograph_with_a_name_that_is_much_longer_than_it_is_wide.jpeg", "z"])
+    next(sliders_of(page)).press("End")
+    page.get_by_role("button").press("Enter")
+    assert_legible(page)
+    assert_fits(page, (320, 390, 640, 1280))
+
+
+def test_handout_by_keys_alone(page, handout):
+    handout()
+    page.evaluate("document.querySelector('.fgsm details').open = false")
+    epsilon, image = sliders_of(page)
+    find_flip(page, epsilon, image)
+    by_keys_alone(page, image)
+
+
+def test_handout_is_quick(page, handout, capsys):
+    handout()
+    epsilon, image = sliders_of(page)
+    moved = quickest(lambda: epsilon_to_picture(page, epsilon), 5, rounds=8)
+    anew = quickest(lambda: image_to_picture(page, image, keys=3), 150, rounds=8)
+    with capsys.disabled():
+        print(f"\nhand-out, key press to picture: ε {moved:.1f} ms (95%), a new image {anew:.1f} ms (median)")
+    assert moved <= 5 and anew <= 150
+
+
+def test_next_fooled_image_says_when_there_is_none(page, handout):
+    handout(2)
+    button, told = page.get_by_role("button", name="next fooled image"), page.locator(".fgsm .told")
+    button.click()
+    expect(told).to_have_text("ε = 0 changes nothing: move ε first")
+    epsilon, _ = sliders_of(page)
+    epsilon.press("ArrowRight")
+    expect(told).to_have_text("")
+    page.get_by_role("radio", name="random signs").check()
+    button.click()  # at 1/255 random signs fool neither
+    expect(told).to_have_text("no other image is fooled at this ε")
+
+
+def test_a_drag_is_announced_once(page, handout):
+    """What a screen reader is told while ε runs over all of its steps."""
+    handout(3)
+    epsilon, _ = sliders_of(page)
+    page.evaluate("""() => {
+      const live = document.querySelectorAll(".fgsm [role=status], .fgsm [aria-live]");
+      window.told = [];
+      for (const node of live) new MutationObserver(() => told.push(node.textContent)).observe(node, {childList: true});
+    }""")
+    epsilon.evaluate("""(slider) => {
+      for (let k = 1; k <= 32; k++) {
+        slider.value = k;
+        slider.dispatchEvent(new Event("input", {bubbles: true}));
+      }
+    }""")
+    page.wait_for_function("told.length")
+    page.wait_for_timeout(1000)
+    verdict = page.locator(".fgsm .verdict").inner_text()
+    (said,) = page.evaluate("told.filter((text) => text)")
+    assert said.startswith("image 0, FGSM: ") and said.split(": ", 1)[1].split(",")[0] in verdict
+    assert epsilon.get_attribute("aria-valuetext") == epsilon.evaluate("(slider) => slider.ariaValueText") == "32/255"
+
+
+def test_smallest_fooling_epsilon_and_curves_are_those_of_the_attack(page, handout, dataset, network):
+    sliders = handout(12)
+    _, image = sliders_of(page)
+    smallest = attacks.smallest_fooling_epsilon(network, data.to_float(dataset.x_test[:12]), dataset.y_test[:12])
+    for index, epsilon in enumerate(smallest):
+        level = f"{255 * epsilon:.0f}/255" if epsilon else "0, because the answer is wrong without any change"
+        words = f"Smallest fooling ε: {'none up to 32/255' if np.isnan(epsilon) else level}"
+        expect(page.locator(".fgsm .smallest")).to_contain_text(words)
+        sliders.image.value = index
+        shares = []
+        for level in range(explorer.LAST + 1):
+            sliders.epsilon.value = level / 255
+            shares.append(sliders.answer().probabilities_after)
+        true = np.array(shares)[:, dataset.y_test[index]]
+        for line, wanted in (("truth", true), ("winner", np.max(shares, axis=1))):
+            assert abs(curve(page, f".fgsm polyline.{line}") - wanted).max() < 0.01
+        image.press("ArrowRight")
+
+
+def curve(page, selector):
+    """The heights of a line of the chart, read against its 0% and 100% lines."""
+    points, bottom, top = page.evaluate(
+        """(selector) => [document.querySelector(selector).getAttribute("points"),
+          ...[0, 2].map((i) => document.querySelectorAll(".fgsm svg line")[i].getAttribute("y1"))]""",
+        selector,
+    )
+    heights = np.array([point.split(",")[1] for point in points.split()], float)
+    return (float(bottom) - heights) / (float(bottom) - float(top))
+
+
+def test_names_are_text_and_never_run(page, handout):
+    trick = "<script>window.ran = 1</script><img src=x onerror='window.ran = 1'>"
+    handout(1, class_names=[f"{trick}{i}" for i in range(10)], image_names=[f"{trick}.jpg"])
+    expect(page.locator(".fgsm figcaption span").first).to_have_text(f"original: {trick}.jpg")
+    expect(page.locator(".fgsm .verdict")).to_contain_text(f"(true label: {trick}")
+    expect(page.get_by_role("img", name=f"{trick}.jpg, FGSM: ")).to_be_visible()
+    assert page.evaluate("window.ran") is None
+    assert page.locator(".fgsm img, .fgsm script").count() == 0
+    assert_fits(page, (390,))
 
 
 def contrast(*colours):

@@ -63,6 +63,53 @@ def test_answer_is_that_of_fgsm(sliders, small, images, labels):
     assert fooled >= 3
 
 
+def test_the_switch_puts_random_signs_in_the_place_of_fgsm(sliders, small, images):
+    view, index, level = sliders.widget.children[-1], 7, 32
+    sliders.image.value, sliders.epsilon.value = index, level / 255
+    under_fgsm = sliders.answer()
+    view.attack = "random"
+    under_noise = sliders.answer()
+    signs = np.frombuffer(view.shown["rays"]["random"]["sign"], np.int8).reshape(32, 32, 3)
+    assert set(np.unique(signs)) == {-1, 1} and abs(signs.mean()) < 0.1
+    moved = attacks.step(data.to_float(images[index : index + 1]), signs.astype(np.float32), level / 255)
+    np.testing.assert_allclose(under_noise.probabilities_after, evaluation.probabilities(small, moved)[0], atol=1e-5)
+    np.testing.assert_array_equal(under_noise.probabilities_before, under_fgsm.probabilities_before)
+    assert abs(under_noise.probabilities_after - under_fgsm.probabilities_after).max() > 0.1
+
+
+@pytest.mark.parametrize("attack", explorer.ATTACKS)
+@pytest.mark.parametrize("only", [-1, 3])
+def test_next_fooled_image(sliders, small, images, labels, attack, only):
+    """The view's message, against a search one by one."""
+    view, place, level = sliders.widget.children[-1], 20, 12
+    fooled = []
+    for index in [*range(place + 1, 40), *range(place)]:
+        sliders.image.value, sliders.epsilon.value, view.attack = index, level / 255, attack
+        if sliders.answer().fooled and only in (-1, labels[index]):
+            fooled.append(index)
+    said = []
+    view.send = said.append
+    for start in (place, *fooled[:2]):
+        view._handle_custom_msg({"place": start, "level": level, "attack": attack, "only": only}, [])
+        others = [index for index in fooled if index > start] + [index for index in fooled if index < start]
+        if others:
+            assert sliders.image.value == others[0] and not said
+        else:
+            assert said.pop() == "nothing found"
+
+
+def test_images_of_other_classes_are_passed_without_being_computed(sliders, labels, monkeypatch):
+    view = sliders.widget.children[-1]
+    view.only = int(labels[9])
+    other = next(index for index in range(10, 40) if labels[index] != labels[9])
+    with monkeypatch.context() as patch:
+        patch.setattr(attacks, "gradient_sign", None)
+        sliders.image.value = other
+    assert view.shown["place"] == 0
+    sliders.image.value = 9
+    assert view.shown["place"] == 9
+
+
 def test_an_image_that_was_wrong_already_is_not_called_fooled(small, images, labels):
     sliders = explorer.FgsmExplorer(small, images, (labels + 1) % 10)
     sliders.epsilon.value = 32 / 255
@@ -94,9 +141,9 @@ def test_each_image_is_computed_once(sliders, monkeypatch):
 def test_view_is_sent_the_image_that_the_slider_points_to(sliders, images, labels):
     sliders.image.value = 5
     shown = sliders.widget.children[-1].shown
-    assert (shown["index"], shown["label"]) == (5, labels[5])
+    assert (shown["place"], shown["name"], shown["label"]) == (5, "image 5", labels[5])
     assert shown["pixels"] == images[5].tobytes()
-    assert np.frombuffer(shown["probabilities"], "<f4").reshape(33, 10)[0] == pytest.approx(
+    assert np.frombuffer(shown["rays"]["fgsm"]["probabilities"], "<f4").reshape(33, 10)[0] == pytest.approx(
         sliders.answer().probabilities_before
     )
 
@@ -106,7 +153,7 @@ def test_zero_gradient_is_sent_as_zero(images, labels):
     kernel = model.layers[-1].kernel
     kernel.assign((kernel.numpy().reshape(1024, 3, 10) * [[1], [0], [1]]).reshape(3072, 10))  # blind to green
     shown = explorer.FgsmExplorer(model, images, labels).widget.children[-1].shown
-    sign = np.frombuffer(shown["sign"], np.int8).reshape(32, 32, 3)
+    sign = np.frombuffer(shown["rays"]["fgsm"]["sign"], np.int8).reshape(32, 32, 3)
     assert not sign[..., 1].any()
     assert sign[..., [0, 2]].all()
 
@@ -141,9 +188,11 @@ def test_wrong_arguments_are_named(small, images, labels, change, error, message
         explorer.FgsmExplorer(small, *change(images, labels))
 
 
-def test_wrong_number_of_class_names_is_refused(small, images, labels):
+def test_wrong_number_of_names_is_refused(small, images, labels):
     with pytest.raises(ValueError, match="class_names: expected 10 names.* got 2"):
         explorer.FgsmExplorer(small, images, labels, class_names=("cat", "dog"))
+    with pytest.raises(ValueError, match="image_names: expected 40 names, one an image, got 2"):
+        explorer.FgsmExplorer(small, images, labels, image_names=("cat.jpg", "dog.jpg"))
 
 
 @pytest.mark.parametrize(
@@ -161,12 +210,12 @@ def test_handout_holds_all_it_needs(sliders):
     assert explorer.VIEW in page
     assert "<h1>small network, &lt;test&gt; images</h1>" in page
     data = json.loads(re.search(r"handout\(.*?, (\{.*\})\);", page).group(1))
-    assert [image["index"] for image in data["images"]] == [3, 8]
+    assert [image["name"] for image in data["images"]] == ["image 3", "image 8"]
     assert len(sliders.to_html()) > len(page)
 
 
-def test_handout_escapes_class_names(small, images, labels):
+def test_handout_escapes_names(small, images, labels):
     trick = "</script><script>alert(1)</script>"
-    names = (trick, *data.CLASS_NAMES[1:])
-    page = explorer.FgsmExplorer(small, images, labels, class_names=names).to_html(images=[0])
+    names = {"class_names": (trick, *data.CLASS_NAMES[1:]), "image_names": [f"{trick}.jpg"]}
+    page = explorer.FgsmExplorer(small, images[:1], labels[:1], **names).to_html(title=trick)
     assert page.count("<script") == page.count("</script") == 1
