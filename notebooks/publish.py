@@ -9,6 +9,7 @@ MathML here. The sliders are computed here, on CIFAR-10 where this machine has i
 import argparse
 import base64
 import copy
+import functools
 import hashlib
 import html
 import re
@@ -67,6 +68,7 @@ def opening(book):
     return re.match(r"# (.+)", first)[1], " ".join(question.split())
 
 
+@functools.cache
 def sliders():
     """The explorer as a piece of HTML that needs no kernel: the running photograph, then the first test images."""
     dataset = data.load(download=False)
@@ -174,8 +176,10 @@ def _page(book, template, explorer, **resources):
     soup = BeautifulSoup(text, "html.parser")
     for link in soup.find_all("a", href=True):
         link["href"] = re.sub(r"^([\w-]+)\.(ipynb|md)\b", r"\1.html", link["href"])
-    for block in soup.find_all("pre"):
-        block["tabindex"] = "0"  # so that the keyboard can scroll a long line
+    for table in soup.find_all("table"):
+        table.wrap(soup.new_tag("div", attrs={"class": "wide"}))
+    for block in soup.select("pre, .wide"):
+        block["tabindex"] = "0"  # so that the keyboard can scroll what is wider than the screen
     return soup
 
 
