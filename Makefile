@@ -5,7 +5,7 @@ COPY ?= my-notebooks
 NAMES ?=
 HERE := .venv/bin/python
 
-.PHONY: help lab test notebooks data copy
+.PHONY: help lab test notebooks data check slides site copy address
 
 help:
 	@sed -n 's/^\([a-z]*\):.*## /make \1: /p' Makefile
@@ -22,9 +22,21 @@ notebooks: .venv/lecture  ## run the notebooks' sources on CIFAR-10 and keep the
 data: .venv/lecture  ## fetch CIFAR-10, once, before the lecture
 	@$(HERE) -m helpers.data
 
+check: .venv/lecture  ## say whether this machine is ready
+	@$(HERE) -m helpers.check
+
+slides: .venv/lecture  ## write the notebooks as reveal.js decks into slides
+	@$(HERE) notebooks/publish.py slides
+
+site: .venv/lecture  ## write the notebooks as pages for home into site
+	@$(HERE) notebooks/publish.py site
+
+address: .venv/lecture  ## after a change of the public address in pyproject.toml, write it wherever it is used
+	@$(HERE) notebooks/address.py
+
 copy:  ## copy the notebooks to where no update touches them (COPY=spring gives the folder's name)
 	$(if $(wildcard $(COPY)),$(error $(COPY) exists already and stays as it is; choose another name: make copy COPY=spring))
-	@mkdir "$(COPY)" && cp notebooks/*.ipynb "$(COPY)"
+	@mkdir "$(COPY)" && cp notebooks/*.ipynb notebooks/glossary.md "$(COPY)"
 	@echo "Your copy is in $(COPY). Open it with: make lab FOLDER=$(COPY)"
 
 # The stamps go before pip starts and come back when pip is done, so that an interrupted install starts anew.

@@ -164,13 +164,25 @@ def _find(download):
     """Where CIFAR-10 was found, in words, and its folder. FileNotFoundError says why there is none."""
     if os.environ.get("CIFAR10_DIR"):
         return "CIFAR10_DIR", _own_folder(Path(os.environ["CIFAR10_DIR"]).expanduser())
-    datasets = Path(os.environ.get("KERAS_HOME") or "~/.keras").expanduser() / "datasets"
+    datasets = keras_folder()
     for folder in KERAS_FOLDERS:
         if not _missing(datasets / folder):
             return "Keras cache", datasets / folder
     if not download or os.environ.get("LECTURE_DOWNLOAD") == "0":
         raise FileNotFoundError(f"{'LECTURE_DOWNLOAD=0' if download else 'download=False'} forbids fetching it")
     return "download", _download(datasets)
+
+
+def keras_folder():
+    """Where Keras keeps data sets: below KERAS_HOME, or below ~/.keras."""
+    return Path(os.environ.get("KERAS_HOME") or "~/.keras").expanduser() / "datasets"
+
+
+def cache_folder():
+    """Where the sketches are kept: LECTURE_CACHE, or a folder in this user's cache."""
+    import pooch
+
+    return Path(os.environ.get("LECTURE_CACHE") or pooch.os_cache("cnn-fgsm-lecture")).expanduser()
 
 
 def _missing(folder):
@@ -327,12 +339,10 @@ def _sketches():
 def _sketches_path(sketches):
     """The cached drawings, under a name that changes with all that could change them."""
     import PIL
-    import pooch
 
     versions = f"{SKETCHES} Pillow {PIL.__version__} numpy {np.__version__}"
     fingerprint = hashlib.sha256(versions.encode() + Path(sketches.__file__).read_bytes()).hexdigest()
-    folder = Path(os.environ.get("LECTURE_CACHE") or pooch.os_cache("cnn-fgsm-lecture")).expanduser()
-    return folder / f"sketches-{fingerprint[:12]}.npz"
+    return cache_folder() / f"sketches-{fingerprint[:12]}.npz"
 
 
 def _keep(path, arrays):

@@ -1,7 +1,7 @@
 """Every picture of the series: arrays in, matplotlib Figure out. Only `show` and `LiveCurve` know about notebooks.
 
-Figures are built without pyplot, so nothing is drawn twice or kept open. Colours are those of Okabe and Ito, which
-people with the common colour-vision deficiencies can tell apart; they never carry meaning alone.
+Figures are built without pyplot, so nothing is drawn twice or kept open. Colours are those of Okabe and Ito, some of
+them darker; they never carry meaning alone.
 """
 
 import ast
@@ -16,7 +16,8 @@ from IPython.display import DisplayHandle, Markdown, display
 from matplotlib.figure import Figure
 from matplotlib.patches import Polygon, Rectangle
 
-BLUE, ORANGE, GREEN, GREY = "#0072B2", "#D55E00", "#00785A", "#5A6068"
+# Dark enough for words on white, and as far apart for the colour-blind as for others: tests/test_site.py measures both.
+BLUE, ORANGE, GREEN, GREY = "#0072B2", "#C05400", "#006240", "#5A6068"
 # Training is blue and test is orange throughout, as on the slides.
 TRAIN, TEST = BLUE, ORANGE
 

@@ -24,6 +24,18 @@
 # </details>
 
 # %% tags=["core"] slideshow={"slide_type": "skip"}
+import sys
+
+if "google.colab" in sys.modules:  # there is nothing but this notebook there
+    repository = "https://github.com/OWNER/cnn-fgsm-lecture"
+    # %pip install -q "cnn-fgsm-lecture[colab] @ git+{repository}"
+try:
+    from helpers import check
+except ImportError as reason:
+    raise ImportError(f"{reason}: this kernel is not the lecture's; start Jupyter by `make lab`") from None
+check.ready()
+
+# %% tags=["core"] slideshow={"slide_type": "skip"}
 import numpy as np
 
 from helpers import data, evaluation, figures, models, runs
@@ -80,7 +92,7 @@ figures.show(
     f"Test image {puzzle} of {dataset.name}, 32×32 pixels, shown in three ways. Its label follows below.",
 )
 
-# %% tags=["core"] slideshow={"slide_type": "fragment"}
+# %% tags=["core"] slideshow={"slide_type": "subslide"}
 answer = evaluation.probabilities(run.model, shown[puzzle : puzzle + 1])[0]
 print(f"you:      {my_guess}")
 print(f"network:  {names[answer.argmax()]}, with probability {answer.max():.0%}")
@@ -114,7 +126,7 @@ figures.show(
     f"{dataset.name}. The network receives {photograph.size:,} whole numbers from 0 to 255, three for each pixel.",
 )
 
-# %% tags=["core"] slideshow={"slide_type": "fragment"}
+# %% tags=["core"] slideshow={"slide_type": "subslide"}
 assert photograph.shape == (32, 32, 3) and photograph.size == 3072
 shuffled = np.random.default_rng(0).permutation(photograph.ravel())
 print("one picture:", photograph.shape, photograph.dtype, "=", photograph.size, "numbers")
@@ -307,7 +319,7 @@ figures.show(
     "probability. Each one is a wrong label, an ambiguous picture or a mistake of the network: judge for yourself.",
 )
 
-# %% [markdown] tags=["core"] slideshow={"slide_type": "fragment"}
+# %% [markdown] tags=["core"] slideshow={"slide_type": "subslide"}
 # Most of these are mistakes of the network. In some you may side with it. For the whole test set, people have looked
 # again: they found 54 wrong labels among the 10,000, about half a percent
 # ([Northcutt, Athalye and Mueller 2021](https://arxiv.org/abs/2103.14749)). So no honest network reaches 100%. (In the

@@ -22,6 +22,18 @@
 # </details>
 
 # %% tags=["core"] slideshow={"slide_type": "skip"}
+import sys
+
+if "google.colab" in sys.modules:  # there is nothing but this notebook there
+    repository = "https://github.com/OWNER/cnn-fgsm-lecture"
+    # %pip install -q "cnn-fgsm-lecture[colab] @ git+{repository}"
+try:
+    from helpers import check
+except ImportError as reason:
+    raise ImportError(f"{reason}: this kernel is not the lecture's; start Jupyter by `make lab`") from None
+check.ready()
+
+# %% tags=["core"] slideshow={"slide_type": "skip"}
 import numpy as np
 
 from helpers import data, evaluation, figures, models, runs
@@ -69,7 +81,7 @@ rows.append(("sum", "", sum(layer.parameters for layer in layers), sum(layer.mul
 figures.show_table(["layer", "output", "parameters", "multiply-adds", "receptive field"], rows)
 assert run.model.count_params() == 550_570
 
-# %% [markdown] tags=["core"] slideshow={"slide_type": "fragment"}
+# %% [markdown] tags=["core"] slideshow={"slide_type": "subslide"}
 # A 3×3 convolution from $C_\text{in}$ to $C_\text{out}$ channels has $9\,C_\text{in}\,C_\text{out}$ weights and
 # $C_\text{out}$ biases. It uses each weight once at every place of its map: with a map of $H \times W$ that makes
 # $9\,C_\text{in}\,C_\text{out}\,H\,W$ multiply-adds. A dense layer uses each weight once.

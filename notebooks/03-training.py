@@ -15,6 +15,18 @@
 # Running everything takes about a minute and less than 1.5 GB.
 
 # %% tags=["core"] slideshow={"slide_type": "skip"}
+import sys
+
+if "google.colab" in sys.modules:  # there is nothing but this notebook there
+    repository = "https://github.com/OWNER/cnn-fgsm-lecture"
+    # %pip install -q "cnn-fgsm-lecture[colab] @ git+{repository}"
+try:
+    from helpers import check
+except ImportError as reason:
+    raise ImportError(f"{reason}: this kernel is not the lecture's; start Jupyter by `make lab`") from None
+check.ready()
+
+# %% tags=["core"] slideshow={"slide_type": "skip"}
 import numpy as np
 
 from helpers import data, evaluation, figures, models, runs, training
@@ -75,7 +87,7 @@ print("ours, trained:   loss {:.2f}, accuracy {:.0%}".format(*evaluation.loss_an
 # It is called *stochastic* because the batch is drawn by chance: its gradient is a noisy estimate of the gradient over
 # all images, and far cheaper.
 
-# %% [markdown] tags=["core"] slideshow={"slide_type": "fragment"}
+# %% [markdown] tags=["core"] slideshow={"slide_type": "subslide"}
 # What is momentum for? Take a long valley: steep across, nearly flat along. Plain descent has to take small steps, or
 # it jumps from wall to wall. With momentum the steps across cancel, and the steps along add up.
 

@@ -14,6 +14,18 @@
 # minute and less than 1.5 GB.
 
 # %% tags=["core"] slideshow={"slide_type": "skip"}
+import sys
+
+if "google.colab" in sys.modules:  # there is nothing but this notebook there
+    repository = "https://github.com/OWNER/cnn-fgsm-lecture"
+    # %pip install -q "cnn-fgsm-lecture[colab] @ git+{repository}"
+try:
+    from helpers import check
+except ImportError as reason:
+    raise ImportError(f"{reason}: this kernel is not the lecture's; start Jupyter by `make lab`") from None
+check.ready()
+
+# %% tags=["core"] slideshow={"slide_type": "skip"}
 import numpy as np
 
 from helpers import data, evaluation, figures, runs
@@ -86,7 +98,7 @@ figures.show(
     f"{matrix[names.index(worst[0])].sum():,} images of class {worst[0]} are called {worst[1]}.",
 )
 
-# %% tags=["core"]
+# %% tags=["core"] slideshow={"slide_type": "subslide"}
 for place, (true, answer, count) in enumerate(pairs[:5], start=1):
     print(f"{place}. {true} → {answer}: {count}")
 place = next(number for number, pair in enumerate(pairs, start=1) if pair[:2] == my_bet)

@@ -24,6 +24,7 @@ from helpers import data, runs
 NOTEBOOKS = Path(__file__).resolve().parent
 KEPT = ("tags", "slideshow", "jupyter")
 WIDGET = "application/vnd.jupyter.widget-view+json"
+NO_KERNEL = "Run this cell: the sliders need a running kernel."
 
 
 def read(source):
@@ -34,14 +35,21 @@ def read(source):
             "language_info": {"name": "python"},
         }
     )
-    seen = Counter()
-    for cell in jupytext.read(source, fmt="py:percent").cells:
-        digest = hashlib.sha256(f"{cell.cell_type}\n{cell.source}".encode()).hexdigest()[:8]
-        seen[digest] += 1
-        cell.id = digest if seen[digest] == 1 else f"{digest}-{seen[digest]}"
+    cells = jupytext.read(source, fmt="py:percent").cells
+    for cell, name in zip(cells, identifiers(cells), strict=True):
+        cell.id = name
         cell.metadata = nbformat.from_dict({key: cell.metadata[key] for key in KEPT if key in cell.metadata})
         book.cells.append(cell)
     return book
+
+
+def identifiers(cells):
+    """An id for each cell that depends on its kind and its source alone."""
+    seen = Counter()
+    for cell in cells:
+        digest = hashlib.sha256(f"{cell.cell_type}\n{cell.source}".encode()).hexdigest()[:8]
+        seen[digest] += 1
+        yield digest if seen[digest] == 1 else f"{digest}-{seen[digest]}"
 
 
 def build(source):
@@ -61,18 +69,23 @@ def build(source):
     book.metadata = metadata  # the kernel adds its machine's versions
     for output in (output for cell in book.cells for output in cell.get("outputs", ())):
         if WIDGET in output.get("data", {}):  # without a kernel a widget is an error message
-            output.data = {"text/plain": "Run this cell: the sliders need a running kernel."}
+            output.data = {"text/plain": NO_KERNEL}
     nbformat.validate(book)
     part = source.with_suffix(".ipynb.part")
     part.write_text(nbformat.writes(book) + "\n", encoding="utf-8", newline="\n")
     os.replace(part, source.with_suffix(".ipynb"))
 
 
+def with_part(text, name, part):
+    """A text with what stands between <!-- name --> and <!-- /name --> replaced by `part`."""
+    before, rest = text.split(f"<!-- {name} -->\n", 1)
+    _, after = rest.split(f"<!-- /{name} -->", 1)
+    return f"{before}<!-- {name} -->\n{part}<!-- /{name} -->{after}"
+
+
 def with_results(readme):
     """The README's text with its results written anew from the records."""
-    before, rest = readme.split("<!-- results -->\n", 1)
-    _, after = rest.split("<!-- /results -->", 1)
-    return f"{before}<!-- results -->\n{runs.results_table()}<!-- /results -->{after}"
+    return with_part(readme, "results", runs.results_table())
 
 
 def main():

@@ -12,6 +12,7 @@ from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
+from packaging.specifiers import SpecifierSet
 
 ROOT = Path(__file__).resolve().parents[1]
 PYTHON_RANGE = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["requires-python"]
@@ -58,6 +59,7 @@ def folder(tmp_path):
         shutil.copy(ROOT / name, tmp_path / name)
     (tmp_path / "notebooks").mkdir()
     (tmp_path / "notebooks" / "01-data.ipynb").write_text("{}")
+    (tmp_path / "notebooks" / "glossary.md").write_text("words")
     (tmp_path / "bin").mkdir()
     (tmp_path / "bin" / "python3").write_text(FAKE_PYTHON)
     (tmp_path / "bin" / "python3").chmod(0o755)
@@ -172,9 +174,14 @@ def test_one_python_range():
     assert f"3.{low} to 3.{int(high) - 1}" in read("Makefile") and f"3.{low} to 3.{int(high) - 1}" in read("README.md")
 
 
-def test_conda_installs_the_same():
-    entries = re.findall(r"^ +- (.+)$", read("environment.yml"), re.MULTILINE)
-    assert entries == ["conda-forge", f"python{PYTHON_RANGE}", "pip", "pip:", "-r requirements.txt"]
+def test_conda_and_binder_install_the_same():
+    channel, python, *rest = re.findall(r"^ +- (.+)$", read("environment.yml"), re.MULTILINE)
+    assert (channel, rest) == ("conda-forge", ["pip", "pip:", "-r requirements.txt"])
+    # repo2docker reads the version by this expression, and takes another Python where it does not match.
+    assert re.match(r"python\s*=+\s*([\d\.]+)$", python)[1] in SpecifierSet(PYTHON_RANGE)
+    # Of several it finds this one first, and ours stands alone: no binder folder, no other file it knows.
+    others = ["binder", ".binder", "Pipfile", "apt.txt", "runtime.txt", "Dockerfile", "postBuild", "start"]
+    assert not [name for name in others if (ROOT / name).exists()]
 
 
 @pytest.mark.parametrize("name", ["requirements.txt", "tests/requirements.txt"])
@@ -189,7 +196,7 @@ def test_the_last_requirement_is_the_package_itself():
 
 def imported(path):
     """Names of the third-party modules that a file imports anywhere."""
-    own = {"helpers", "build", "conftest"} | set(sys.stdlib_module_names)
+    own = {"helpers", "address", "build", "publish", "conftest"} | set(sys.stdlib_module_names)
     names = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):

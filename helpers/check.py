@@ -1,0 +1,176 @@
+"""Is this machine ready? Prints what was found, each with [ ok ] or with what to do.
+
+    python -m helpers.check
+
+The first cell of every notebook calls `ready`, which stops it with such a line where it could not run.
+"""
+
+import contextlib
+import io
+import os
+import shutil
+import sys
+import tomllib
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+
+import psutil
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
+
+from . import data
+
+# Both stand in a checkout only, not where pip has installed the package alone, as on Colab.
+PROJECT, REQUIREMENTS = (Path(__file__).resolve().parents[1] / name for name in ("pyproject.toml", "requirements.txt"))
+MEMORY = 1.5e9  # bytes: what every notebook promises to stay below
+DISK = 0.5e9  # bytes: CIFAR-10 as an archive and unpacked, and the sketches
+CGROUP = Path("/sys/fs/cgroup")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What was found. `advice` says what to do, if anything; `stops` whether no notebook runs before that is done."""
+
+    name: str
+    found: str
+    advice: str = ""
+    stops: bool = False
+
+    def __str__(self):
+        mark = "[ ok ]" if not self.advice else "[STOP]" if self.stops else "[ -- ]"
+        return f"{mark} {self.name}: {self.found}" + (f". {self.advice}" if self.advice else "")
+
+
+class NotReady(RuntimeError):
+    """Why a notebook cannot run here. Jupyter shows its lines alone, without a traceback."""
+
+    def _render_traceback_(self):
+        return str(self).splitlines()
+
+
+def ready():
+    """Raise NotReady, before anything slow is imported, where the notebooks cannot run; say what they may miss."""
+    if "google.colab" in sys.modules:
+        from google.colab import output
+
+        output.enable_custom_widget_manager()  # Colab shows no sliders before
+    findings = [python(), packages(), memory()]
+    if stops := [finding for finding in findings if finding.stops]:
+        raise NotReady("\n".join(map(str, stops)))
+    print(*(finding for finding in findings if finding.advice), sep="\n", end="")
+
+
+def python():
+    """The Python that runs this, against the range in pyproject.toml."""
+    version = ".".join(map(str, sys.version_info[:3]))
+    if not PROJECT.exists():  # pip has compared it
+        return Finding("Python", version)
+    needed = tomllib.loads(PROJECT.read_text(encoding="utf-8"))["project"]["requires-python"]
+    if version in SpecifierSet(needed):
+        return Finding("Python", version)
+    return Finding("Python", version, f"The lecture needs {needed}, as in: make lab PYTHON=python3.12", stops=True)
+
+
+def packages():
+    """The installed versions, against the ranges in requirements.txt."""
+    if not REQUIREMENTS.exists():
+        return Finding("packages", f"{_versions()}; nothing to compare them with")
+    lines = [line.split("#")[0].strip() for line in REQUIREMENTS.read_text(encoding="utf-8").splitlines()]
+    wanted = [Requirement(line) for line in lines if line and not line.startswith("-")]
+    wrong = [trouble for requirement in wanted if (trouble := _trouble(requirement))]
+    if not wrong:
+        return Finding("packages", f"all {len(wanted)} in the ranges of requirements.txt, {_versions()}")
+    advice = f'Run in a terminal: "{sys.executable}" -m pip install -r "{REQUIREMENTS}"'
+    return Finding("packages", "; ".join(wrong), advice, stops=True)
+
+
+def _trouble(requirement):
+    try:
+        version = metadata.version(requirement.name)
+    except metadata.PackageNotFoundError:
+        return f"{requirement.name} is missing"
+    fits = requirement.specifier.contains(version, prereleases=True)
+    return "" if fits else f"{requirement.name} is {version}, needed is {requirement.specifier}"
+
+
+def _versions():
+    return ", ".join(f"{name} {metadata.version(name)}" for name in ("tensorflow", "keras", "numpy"))
+
+
+def dataset():
+    """The data set that the notebooks will load; nothing is fetched."""
+    try:
+        with contextlib.redirect_stdout(io.StringIO()):
+            found = data.load(download=False)
+    except (FileNotFoundError, ValueError) as error:
+        return Finding("data set", "broken or missing", str(error), stops=True)
+    chosen = os.environ.get("LECTURE_DATASET") or found.name == "cifar10"
+    advice = "" if chosen else f'For CIFAR-10 run in a terminal: make data, or "{sys.executable}" -m helpers.data'
+    return Finding("data set", f"{found.name}, {found.source}", advice)
+
+
+def cache():
+    """The folders that keep CIFAR-10 and the sketches."""
+    folders = data.keras_folder(), data.cache_folder()
+    for folder in folders:
+        place = next(path for path in (folder, *folder.parents) if path.exists())
+        free = shutil.disk_usage(place).free
+        if not os.access(place, os.W_OK):
+            return Finding("cache", f"{folder} cannot be written", "Set KERAS_HOME and LECTURE_CACHE to other folders")
+        if free < DISK:
+            return Finding("cache", f"{free / 1e9:.1f} GB free for {folder}", f"Make room for {DISK / 1e9:.1f} GB")
+    return Finding("cache", " and ".join(map(str, folders)))
+
+
+def memory():
+    """What is free on the machine, or in the container that this runs in."""
+    free = psutil.virtual_memory().available
+    with contextlib.suppress(OSError, ValueError):  # no container, or one without a limit
+        limit, used = (int((CGROUP / f"memory.{name}").read_text()) for name in ("max", "current"))
+        cached = dict(line.split() for line in (CGROUP / "memory.stat").read_text().splitlines())["inactive_file"]
+        free = min(free, limit - used + int(cached))
+    short = f"A notebook takes up to {MEMORY / 1e9} GB: shut down other kernels and programs" if free < MEMORY else ""
+    return Finding("memory", f"{free / 1e9:.1f} GB free", short)
+
+
+def threads():
+    """On how many processors this may run."""
+    affinity = getattr(os, "sched_getaffinity", None)  # not on macOS and Windows
+    return Finding("threads", str(len(affinity(0)) if affinity else os.cpu_count()))
+
+
+def bfloat16():
+    """Whether trainings multiply in bfloat16."""
+    from . import training
+
+    recipe = training.RECIPES["vgg3"]
+    here = training.number_format_here(recipe)
+    return Finding("bfloat16", "yes" if here == recipe.number_format else f"no, trainings compute in {here}")
+
+
+def gpu():
+    """What TensorFlow sees. The lecture does without one."""
+    import tensorflow as tf
+
+    names = [
+        tf.config.experimental.get_device_details(gpu)["device_name"] for gpu in tf.config.list_physical_devices("GPU")
+    ]
+    if not names and shutil.which("nvidia-smi"):
+        return Finding("GPU", "TensorFlow does not see it", 'If you want it: pip install "tensorflow[and-cuda]"')
+    return Finding("GPU", ", ".join(names) or "none, and none is needed")
+
+
+def main():
+    stopped = False
+    for look in (python, packages, dataset, cache, memory, threads, bfloat16, gpu):
+        finding = look()
+        print(finding, flush=True)
+        stopped |= finding.stops
+        if stopped and look is packages:  # what follows needs them
+            break
+    sys.exit(stopped)
+
+
+if __name__ == "__main__":
+    main()

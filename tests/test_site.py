@@ -1,0 +1,337 @@
+"""Slides and hand-out in a real browser with its network cut: whole, readable by all, and sent nowhere.
+
+Also here: the palette as colour-blind people see it, the glossary, and the one public address.
+"""
+
+import itertools
+import re
+import shutil
+import sys
+import tomllib
+import types
+from pathlib import Path
+
+import address
+import build
+import nbformat
+import numpy as np
+import publish
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from bs4 import BeautifulSoup
+from colorspacious import cspace_convert, deltaE
+from IPython.core.interactiveshell import InteractiveShell
+from packaging.requirements import Requirement
+from playwright.sync_api import expect
+from test_browser import CHROMIUM, browser, contrast  # noqa: F401, the fixture of a real browser
+from traitlets.config import Config
+
+from helpers import figures
+
+ROOT = Path(__file__).resolve().parents[1]
+NAMES = [path.stem for path in sorted((ROOT / "notebooks").glob("[0-9]*.ipynb"))]
+PAGES = ["index", *NAMES, "glossary"]
+LARGEST_SITE = 15e6
+SMALLEST_FIGURE = 0.6  # of the size at which 14 points are readable from the last row
+
+in_browser = pytest.mark.skipif(not CHROMIUM, reason="no chromium found: apt install chromium, or set CHROMIUM to one")
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory):
+    """A folder with all that `make site` and `make slides` write."""
+    folder = tmp_path_factory.mktemp("written")
+    publish.write_site(folder / "site", publish.stored())
+    publish.write_slides(folder / "slides", publish.stored())
+    return folder
+
+
+@pytest.fixture(scope="module")
+def offline(browser):  # noqa: F811
+    """Opens a local file without a network, in a given colour scheme; in the end nothing may have been asked for."""
+    opened, asked, complaints = [], [], []
+
+    def visit(path, **options):
+        context = browser.new_context(viewport={"width": 1280, "height": 720}, **options)
+        context.set_offline(True)
+        page = context.new_page()
+        page.on("request", lambda request: asked.append(request.url))
+        page.on("console", lambda message: complaints.append(message.text))
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        opened.append(context)
+        page.goto(path.as_uri())
+        return page
+
+    yield visit
+    for context in opened:
+        context.close()
+    assert {address for address in asked if not address.startswith(("file:", "data:"))} == set() and complaints == []
+
+
+def soup(path):
+    return BeautifulSoup(path.read_text(encoding="utf-8"), "html.parser")
+
+
+def notebook(name):
+    return nbformat.read(ROOT / "notebooks" / f"{name}.ipynb", 4)
+
+
+def alternatives(cells):
+    """What figures.show said of each picture of these cells."""
+    outputs = [output for cell in cells if cell.cell_type == "code" for output in cell.outputs]
+    return [output.metadata["image/png"]["alt"] for output in outputs if "image/png" in output.get("data", {})]
+
+
+# Slides
+
+# What sticks out of the slide that is shown, what is cut off at the side, and figures too small to read.
+TROUBLE = """(smallest) => [...Reveal.getCurrentSlide().querySelectorAll("*")].flatMap((node) => {
+  const box = node.getBoundingClientRect(), text = node.textContent.trim().slice(0, 50);
+  if (!box.width || !box.height || node.closest("aside, math")) return [];
+  const over = Math.ceil(Math.max(box.bottom - innerHeight, box.right - innerWidth, -box.top, -box.left) - 1);
+  const scale = node.matches("img") ? Math.min(box.width / node.naturalWidth, box.height / node.naturalHeight) : 1;
+  return [
+    ...(over > 0 ? [`${node.tagName} sticks out by ${over} pixels: ${text}`] : []),
+    ...(node.matches("pre") && node.scrollWidth > node.clientWidth ? [`cut off at the side: ${text}`] : []),
+    ...(scale < smallest ? [`figure at ${scale.toFixed(2)} of its size: ${node.alt}`] : []),
+  ];
+})"""
+# Shows slide i with all of its fragments; returns its heading.
+SHOW = """(i) => {
+  const slide = Reveal.getSlides()[i], {h, v} = Reveal.getIndices(slide);
+  Reveal.slide(h, v, slide.querySelectorAll(".fragment").length - 1);
+  return slide.querySelector("h1, h2, h3").textContent;
+}"""
+
+
+def troubles(page):
+    """What is wrong with the slides of a deck: each with its place and heading."""
+    page.wait_for_function("() => window.Reveal?.isReady() && [...document.images].every((image) => image.complete)")
+    found = []
+    for number in range(page.evaluate("Reveal.getTotalSlides()")):
+        heading = page.evaluate(SHOW, number)
+        found += [f"slide {number + 1}, {heading}: {what}" for what in page.evaluate(TROUBLE, SMALLEST_FIGURE)]
+    return found
+
+
+@in_browser
+@pytest.mark.parametrize("name", NAMES)
+def test_no_slide_is_cut_off(offline, written, name):
+    assert troubles(offline(written / "slides" / f"{name}.html")) == []
+
+
+@in_browser
+def test_a_slide_that_is_cut_off_is_noticed(offline, written):
+    page = offline(written / "slides" / "01-data.html")
+    page.evaluate("document.querySelectorAll('.slides p')[0].style.paddingTop = '700px'")
+    page.evaluate("document.querySelector('pre').textContent = 'x'.repeat(200)")
+    page.evaluate("document.querySelector('img').style.height = '100px'")
+    found = "\n".join(troubles(page))
+    assert "sticks out by" in found and "cut off at the side" in found and "figure at 0." in found
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_deck_is_the_core_with_notes(written, name):
+    core = [cell for cell in notebook(name).cells if "core" in cell.metadata.tags]
+    shown = [cell for cell in core if cell.metadata.get("slideshow", {}).get("slide_type") != "skip"]
+    deck = soup(written / "slides" / f"{name}.html")
+    assert [image["alt"] for image in deck.select(".slides img")] == alternatives(shown)
+    assert not deck.select(".cm-editor") and not deck.select("aside details")
+    groups = [cell for cell in shown if cell.metadata.get("slideshow", {}).get("slide_type") == "slide"]
+    assert len(deck.select(".slides > section")) == len(groups)
+    notes = [cell for cell in shown if cell.metadata.get("slideshow", {}).get("slide_type") == "notes"]
+    assert len({aside.get_text() for aside in deck.select("aside.notes")}) == len(notes) > 0
+
+
+@in_browser
+def test_the_speaker_sees_the_notes(offline, written):
+    page = offline(written / "slides" / "01-data.html")
+    page.wait_for_function("() => window.Reveal?.isReady()")
+    with page.expect_popup() as popup:
+        page.keyboard.press("s")
+    notes = popup.value.locator(".speaker-controls-notes")
+    expect(notes).to_contain_text("The point: all that follows is judged", timeout=30_000)
+
+
+@in_browser
+@pytest.mark.parametrize("folder", ["site", "slides"])
+def test_the_sliders_work_without_kernel_and_network(offline, written, folder):
+    page = offline(written / folder / "05-fgsm.html")
+    if folder == "slides":
+        page.wait_for_function("() => window.Reveal?.isReady()")
+        page.evaluate("Reveal.slide(1)")
+    epsilon = page.get_by_role("slider", name="ε", exact=True)
+    epsilon.press("End")
+    expect(page.locator(".fgsm .epsilon")).to_contain_text("ε = 32/255")
+    page.get_by_role("slider", name="image", exact=True).press("ArrowRight")
+    expect(page.locator(".fgsm figcaption").first).to_contain_text("image 0")
+    if folder == "slides":
+        assert page.evaluate("Reveal.getIndices().h") == 1  # the keys moved the sliders alone
+
+
+# Hand-out
+
+
+def test_the_site_holds_every_notebook_and_is_small(written):
+    assert {path.stem for path in (written / "site").iterdir()} == set(PAGES)
+    assert sum(path.stat().st_size for path in (written / "site").iterdir()) < LARGEST_SITE
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_every_link_leads_somewhere(written, name):
+    links = {link["href"] for link in soup(written / "site" / f"{name}.html").find_all("a", href=True)}
+    inside = {link for link in links if not link.startswith(("https:", "http:", "#"))}
+    assert {link for link in inside if not (written / "site" / link).is_file()} == set()
+    around = {other for pair in itertools.pairwise(NAMES) if name in pair for other in pair if other != name}
+    assert {f"{other}.html" for other in ({"index", "glossary"} | around) - {name}} <= inside
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_page_holds_what_the_notebook_shows(written, name):
+    book, page = notebook(name), soup(written / "site" / f"{name}.html")
+    assert [image["alt"] for image in page.find_all("img")] == alternatives(book.cells)
+    texts = "\n".join(re.sub(r"`[^`]*`", "", cell.source) for cell in book.cells if cell.cell_type == "markdown")
+    assert len(page.find_all("math")) == len(re.findall(r"\$\$.+?\$\$|\$.+?\$", texts, re.DOTALL))
+    folds = sum(cell.source.count("<details>") for cell in book.cells if cell.cell_type == "markdown")
+    folds += sum("source_hidden" in cell.metadata.get("jupyter", {}) for cell in book.cells)
+    assert len(page.select("main details")) >= folds > 0 and not page.select("details[open]")
+    assert len(page.select(".cm-editor")) == sum(cell.cell_type == "code" for cell in book.cells)
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_headings_are_in_order(written, name):
+    levels = [int(heading.name[1]) for heading in soup(written / "site" / f"{name}.html").select("h1,h2,h3,h4,h5,h6")]
+    assert levels[0] == 1 and levels.count(1) == 1
+    assert all(below <= above + 1 for above, below in itertools.pairwise(levels)), levels
+
+
+@in_browser
+@pytest.mark.parametrize("name, scheme", [*((name, "light") for name in PAGES), ("05-fgsm", "dark")])
+def test_nothing_keeps_people_out(offline, written, name, scheme):
+    page = offline(written / "site" / f"{name}.html", color_scheme=scheme, bypass_csp=True)  # axe is a script
+    page.evaluate("document.querySelectorAll('details').forEach((fold) => { fold.open = true; })")
+    found = Axe().run(page, options={"resultTypes": ["violations"]}).response["violations"]
+    serious = [violation for violation in found if violation["impact"] in ("serious", "critical")]
+    assert [(v["id"], v["nodes"][0]["html"][:200], v["nodes"][0]["failureSummary"]) for v in serious] == []
+    page.set_viewport_size({"width": 390, "height": 800})
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+@in_browser
+def test_a_page_runs_and_loads_nothing_but_its_own(browser, written, tmp_path):  # noqa: F811
+    whole = (written / "site" / "05-fgsm.html").read_text(encoding="utf-8")
+    foreign = '<script>document.title = "taken";</script><img src="other.png"><script src="other.js"></script>'
+    (tmp_path / "page.html").write_text(whole.replace("</main>", f"{foreign}</main>"), encoding="utf-8")
+    page, asked = browser.new_page(), []
+    page.on("requestfinished", lambda request: asked.append(request.url))
+    (tmp_path / "other.js").write_text('document.title = "taken";')
+    shutil.copy(ROOT / ".github" / "sliders.png", tmp_path / "other.png")
+    page.goto((tmp_path / "page.html").as_uri())
+    expect(page.locator(".fgsm .epsilon")).to_have_text("ε = 0")
+    assert page.title() != "taken" and [url for url in asked if "other" in url] == []
+    page.close()
+
+
+# Colours
+
+
+def colour(code):
+    return np.array([int(code[place : place + 2], 16) for place in (1, 3, 5)]) / 255
+
+
+PALETTE = {name: colour(getattr(figures, name)) for name in ("BLUE", "ORANGE", "GREEN", "GREY")}
+
+
+def test_words_in_figures_have_contrast():
+    for name, rgb in PALETTE.items():
+        assert contrast("rgb(255, 255, 255)", "rgb({}, {}, {})".format(*np.rint(255 * rgb).astype(int))) >= 4.5, name
+
+
+@pytest.mark.parametrize("deficiency", ["protanomaly", "deuteranomaly", "tritanomaly"])
+def test_the_colour_blind_tell_the_palette_apart(deficiency):
+    """As seen without one kind of cone; 10 of CAM02-UCS is the difference between neighbours in a good colour scale."""
+    space = {"name": "sRGB1+CVD", "cvd_type": deficiency, "severity": 100}
+    seen = {name: np.clip(cspace_convert(rgb, space, "sRGB1"), 0, 1) for name, rgb in PALETTE.items()}
+    for one, other in itertools.combinations(seen, 2):
+        assert deltaE(seen[one], seen[other], input_space="sRGB1") >= 10, (one, other)
+
+
+# Words
+
+ENTRIES = re.findall(
+    r"^(?:- \*\*(.+?):\*\*|\| (?!symbol|---)(.+?) \|)(.+(?:\n  .+)*)",
+    (ROOT / "notebooks" / "glossary.md").read_text("utf-8"),
+    re.M,
+)
+
+
+def test_the_glossary_leads_to_where_its_words_are_used():
+    explained = [(term or symbol, re.search(r"\((\d\d-\w+)\.ipynb\)", rest)) for term, symbol, rest in ENTRIES]
+    explained = [(word, place[1]) for word, place in explained if place]
+    assert len(explained) > 25
+    texts = {name: "\n".join(cell.source for cell in notebook(name).cells).lower() for name in NAMES}
+    for name, text in texts.items():
+        for latex, symbol in ((r"\varepsilon", "ε"), (r"\delta", "δ"), (r"\nabla", "∇"), (r"\eta", "η"), (r"\mu", "μ")):
+            texts[name] = text = text.replace(latex, symbol).replace("µ", "μ")
+    assert [(word, name) for word, name in explained if word.lower() not in texts[name]] == []
+
+
+# The public address
+
+
+def test_the_address_is_copied_from_one_place(tmp_path):
+    for name in ("pyproject.toml", "README.md", "notebooks"):
+        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
+        copy(ROOT / name, tmp_path / name)
+    kept = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.suffix in (".md", ".py", ".ipynb")}
+    address.renew(tmp_path)
+    assert {path.name for path, content in kept.items() if path.read_bytes() != content} == set()
+    old, new = address.repository(tmp_path), "https://github.com/someone/else"
+    project = tmp_path / "pyproject.toml"
+    project.write_text(project.read_text(encoding="utf-8").replace(old, new), encoding="utf-8")
+    address.renew(tmp_path)
+    path = old.removeprefix("https://github.com/")
+    assert {file.name for file in kept if path in file.read_text(encoding="utf-8")} == set()
+    for source in (tmp_path / "notebooks").glob("[0-9]*.py"):
+        assert f'"{new}"' in source.read_text(encoding="utf-8")
+        cells = nbformat.read(source.with_suffix(".ipynb"), 4).cells
+        assert [(cell.source, cell.id) for cell in cells] == [(c.source, c.id) for c in build.read(source).cells]
+
+
+def test_badges_and_links_follow_the_address(written):
+    where, readme = address.repository(), (ROOT / "README.md").read_text(encoding="utf-8")
+    user = where.removeprefix("https://github.com/")
+    assert f"https://mybinder.org/v2/gh/{user}/main?urlpath=lab/tree/notebooks/01-data.ipynb" in readme
+    assert f"https://colab.research.google.com/github/{user}/blob/main/notebooks/01-data.ipynb" in readme
+    links = [link["href"] for link in soup(written / "site" / "02-architecture.html").select("footer p a")]
+    assert links == [make(where, "02-architecture") for make in (address.source, address.binder, address.colab)]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_first_cell_is_all_that_colab_needs(name, monkeypatch):
+    first = next(cell.source for cell in notebook(name).cells if cell.cell_type == "code")
+    asked = []
+    output = types.SimpleNamespace(enable_custom_widget_manager=lambda: asked.append("sliders"))
+    monkeypatch.setitem(sys.modules, "google.colab", types.SimpleNamespace(output=output))
+    shell = InteractiveShell(config=Config({"HistoryManager": {"enabled": False}}))
+    shell.register_magic_function(lambda line: asked.append(line), magic_name="pip")
+    shell.run_cell(first).raise_error()
+    assert asked[1:] == ["sliders"]
+    wanted = Requirement(re.fullmatch(r'install -q "(.+)"', asked[0])[1])
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert (wanted.name, wanted.extras, wanted.url) == (project["name"], {"colab"}, f"git+{address.repository()}")
+
+
+def test_colab_gets_the_same_versions():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    lines = (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()
+    here = {line.split("#")[0].strip() for line in lines}
+    assert set(project["optional-dependencies"]["colab"]) <= here
+
+
+def test_pages_publishes_what_make_site_writes():
+    steps = (ROOT / ".github" / "workflows" / "pages.yml").read_text(encoding="utf-8")
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    assert (
+        "notebooks/publish.py site\n" in steps and "notebooks/publish.py site\n" in makefile and "path: site\n" in steps
+    )
