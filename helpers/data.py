@@ -262,7 +262,7 @@ def _complete(part, url):
             part.unlink()
             if not start:
                 return "wrong checksum"
-        elif reason != "broken off" or part.stat().st_size < start + WORTH_ANOTHER_TRY:
+        elif part.stat().st_size < start + WORTH_ANOTHER_TRY or reason != "broken off" and url != MIRRORS[-1]:
             return reason
 
 
@@ -307,6 +307,7 @@ def _request(url, start, target):
         (pycurl.URL, url),
         (pycurl.WRITEDATA, target),
         (pycurl.RESUME_FROM_LARGE, start),
+        (pycurl.HTTP_VERSION, pycurl.CURL_HTTP_VERSION_1_1),
         (pycurl.CAINFO, certifi.where()),
         (pycurl.PROTOCOLS, web),
         (pycurl.REDIR_PROTOCOLS, web),
@@ -554,8 +555,8 @@ def _sketches_path(sketches):
 
     versions = f"{SKETCHES} Pillow {PIL.__version__} numpy {np.__version__}"
     fingerprint = hashlib.sha256(versions.encode() + Path(sketches.__file__).read_bytes()).hexdigest()
-    folder = Path(os.environ.get("LECTURE_CACHE") or platformdirs.user_cache_path("cnn-fgsm-lecture"))
     with contextlib.suppress(RuntimeError):
+        folder = Path(os.environ.get("LECTURE_CACHE") or platformdirs.user_cache_path("cnn-fgsm-lecture"))
         return folder.expanduser() / f"sketches-{fingerprint[:12]}.npz"
     return Path(os.devnull) / "no home folder"  # where nothing is found and nothing can be kept
 

@@ -8,6 +8,7 @@ import pickle
 import random
 import re
 import shutil
+import signal
 import socket
 import struct
 import subprocess
@@ -204,6 +205,13 @@ class Handler(http.server.BaseHTTPRequestHandler):
         """50 kB a second."""
         self.partial()
         self.slowly(self.content[self.start :], 0.1)
+
+    def paced(self):
+        """The whole in about a second."""
+        self.partial()
+        for place in range(self.start, len(self.content), len(self.content) // 20 + 1):
+            self.wfile.write(self.content[place : place + len(self.content) // 20 + 1])
+            time.sleep(0.05)
 
     def circle(self):
         self.head(302, 0, Location="/circle")
@@ -500,6 +508,149 @@ def test_a_cache_that_cannot_be_written(mirrors, machine, capsys):
     assert f"{machine} cannot keep it" in capsys.readouterr().out
 
 
+# The download in processes of its own.
+
+
+def start(body, machine, **options):
+    """A Python process that has this process's mirrors, runs `body`, and prints to pipes as text."""
+    names = ("MIRRORS", "ARCHIVE_BYTES", "ARCHIVE_SHA256", "SLOWEST", "SLOWEST_OF_THE_LAST", "SKETCHES")
+    facts = "".join(f"data.{name} = {getattr(data, name)!r}\n" for name in names)
+    return subprocess.Popen(
+        [*options.pop("before", ()), sys.executable, "-c", f"from helpers import data\n{facts}{body}"],
+        cwd=machine.parents[1],
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        **options,
+    )
+
+
+def wait_until(condition, seconds=30):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def test_processes_that_start_at_once_download_once(mirrors, machine):
+    mirrors.urls("paced")
+    processes = [start("print(data._find(download=True)[0])", machine) for _ in range(3)]
+    printed = [process.communicate()[0] for process in processes]
+    assert mirrors.asked == ["paced"]
+    assert sorted("Another process" in text for text in printed) == [False, True, True]
+    assert files(machine) == KEPT
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no SIGINT to send on Windows")
+def test_ctrl_c_leaves_what_the_next_call_goes_on_with(mirrors, machine):
+    mirrors.urls("trickle")
+    process = start("data.main()", machine)
+    part = machine / "cifar-10-batches-py-target_archive.part"
+    wait_until(lambda: part.exists() and part.stat().st_size)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=10)
+    assert process.returncode and errors.splitlines()[-1] == "interrupted; the same command goes on from there"
+    assert "Traceback" not in errors and files(machine) == [part.name, "cifar-10.lock"]
+    mirrors.urls("right")
+    assert data._find(download=True)[0] == "download"
+    assert re.fullmatch(r"right from [\d,]+", mirrors.asked[-1]) and files(machine) == KEPT
+
+
+@pytest.mark.parametrize("kills", [3, pytest.param(50, marks=pytest.mark.long)])
+def test_a_killed_download_is_taken_up(kills, mirrors, machine, capsys):
+    """SIGKILL at a random moment, from the start of the transfer to the end of unpacking."""
+    chance, left = random.Random(0), Counter()
+    mirrors.urls("paced")
+    for _ in range(kills):
+        process = start("data._find(download=True)", machine)
+        process.stdout.read(8)  # of "Fetching": or nothing, where there is only unpacking left to do
+        time.sleep(chance.uniform(0, 2.5))
+        process.kill()
+        process.communicate()
+        stage = next(reversed([path for path in files(machine) if path != "cifar-10.lock"]), "nothing")
+        left[Path(stage).name if "batch" not in Path(stage).stem else "batches"] += 1
+        if left[KEPT[-2]] + left["batches"] and chance.random() < 0.5:
+            shutil.rmtree(machine)
+    assert data._find(download=True)[0] in ("download", "Keras cache")
+    with capsys.disabled():
+        print(f"\n{kills} downloads killed, which left {dict(left)}")
+    assert files(machine) == KEPT
+    assert_is_the_folder(data.load("cifar10", download=False))
+
+
+def in_small_disk(machine, size, *steps):
+    """Run Python steps where Keras' folder is a file system of its own, of `size`, seen by that process alone."""
+    if sys.platform != "linux" or subprocess.run([*UNSHARE, "true"], capture_output=True).returncode:
+        pytest.skip("no file system can be mounted here: needs Linux, and root or user namespaces")
+    machine.parent.mkdir()
+    home = str(machine.parent)
+    mount = (
+        "import os, subprocess, sys\n"
+        "def mount(*options): subprocess.run(['mount', *options], check=True)\n"
+        f"home = {home!r}; mount('-t', 'tmpfs', '-o', 'size={size}', 'tmpfs', home)\n"
+        "def left(): return sorted(os.path.relpath(os.path.join(top, name), home)"
+        " for top, _, names in os.walk(home) for name in names)\n"
+    )
+    process = start(mount + "\n".join(steps), machine, before=UNSHARE)
+    printed, errors = process.communicate()
+    assert process.returncode == 0, errors
+    return printed, errors
+
+
+UNSHARE = ("unshare", "-m") if hasattr(os, "getuid") and os.getuid() == 0 else ("unshare", "-rm")
+TRY = "try: data.load('cifar10')\nexcept FileNotFoundError as error: print(error)"
+ROOM = "mount('-o', 'remount,size=400m', home)\nprint(data.load('cifar10').source)\nprint(left())"
+
+
+@pytest.mark.parametrize("size", ["200k", "100m"], ids=["transfer", "unpacking"])
+def test_a_full_disk(size, mirrors, machine):
+    mirrors.urls("right")
+    printed, errors = in_small_disk(machine, size, TRY, "print(data.load().name)", "print(left())", ROOM)
+    assert f"{machine} cannot keep it, which takes 350 MB: No space left on device" in printed
+    kept = "target_archive.part" if size == "200k" else "target_archive"
+    lines = printed.splitlines()
+    assert "sketches" in lines
+    assert f"['datasets/cifar-10-batches-py-{kept}', 'datasets/cifar-10.lock']" in lines
+    # With room, the same call finishes from there.
+    assert lines[-2].startswith("download, ") and lines[-1] == str([f"datasets/{name}" for name in KEPT])
+    assert "Traceback" not in errors
+    again = mirrors.asked[1:]
+    assert all(" from " in name for name in again) and bool(again) == (size == "200k")
+
+
+def test_a_read_only_disk(mirrors, machine):
+    mirrors.urls("right")
+    printed, errors = in_small_disk(
+        machine,
+        "400m",
+        "mount('-o', 'remount,ro', home)",
+        TRY,
+        "os.environ['LECTURE_CACHE'] = home",
+        "print(data.load().name, left())",
+    )
+    assert f"{machine} cannot keep it, which takes 350 MB: Read-only file system" in printed
+    assert printed.splitlines()[-1] == "sketches []" and not mirrors.asked and "Traceback" not in errors
+
+
+@pytest.mark.skipif(not hasattr(os, "getuid") or os.getuid() != 0, reason="only root can become a user without a home")
+def test_a_user_without_a_home(machine):
+    body = """
+import os, PIL.Image, platformdirs, tempfile
+from helpers import sketches
+for name in ("HOME", "KERAS_HOME", "LECTURE_CACHE"):
+    os.environ.pop(name, None)
+os.setuid(54321)
+print(data.load().name, data.load("sketches").name)
+"""
+    machine.parents[1].chmod(0o777)
+    process = start(body, machine)
+    printed, errors = process.communicate()
+    assert process.returncode == 0, errors
+    assert "no home folder; KERAS_HOME can name another" in printed and printed.endswith("sketches sketches\n")
+    assert files(machine.parents[1]) == []
+
+
 @pytest.mark.parametrize("way", ["argument", "variable"])
 def test_a_forbidden_download_asks_nobody(way, server, monkeypatch, capsys):
     server.urls("right")
@@ -619,7 +770,7 @@ def read(content, tmp_path):
 
 @pytest.fixture(scope="module")
 def watch():
-    """`watch.seen` lists what Python's audit hooks report while `watch.on`: files opened, code run, programs started."""
+    """`watch.seen` lists what Python's audit hooks report while `watch.on`: files opened, code run and the like."""
     watch = SimpleNamespace(on=False, seen=[])
     sys.addaudithook(lambda event, arguments: watch.seen.append((event, *map(str, arguments))) if watch.on else None)
     return watch
@@ -671,19 +822,20 @@ def mutated(content, seed, most):
     chance = random.Random(seed)
     for _ in range(chance.randint(1, most)):
         whole = len(content)
-        place = chance.choice((chance.randrange(400), whole - 1 - chance.randrange(400), chance.randrange(whole)))
+        place = chance.choice((chance.randrange(400), whole - 1 - chance.randrange(400), chance.randrange(whole or 1)))
         place = max(0, min(place, whole - 1))
         piece, size = chance.choice(SPLICES), chance.choice((1, 1, 2, 4, 50, 60_000))
-        content = chance.choice(
+        removed, inserted = chance.choice(
             (
-                lambda: content[:place] + bytes([content[place] ^ (1 << chance.randrange(8))]) + content[place + 1 :],
-                lambda: content[:place] + piece + content[place + len(piece) :],
-                lambda: content[:place] + piece + content[place:],
-                lambda: content[:place] + content[place + size :],
-                lambda: content[:place] + content[place : place + size] + content[place:],
-                lambda: content[:place],
+                (1, bytes([content[place] ^ (1 << chance.randrange(8))])) if whole else (0, b""),
+                (len(piece), piece),
+                (0, piece),
+                (size, b""),
+                (0, content[place : place + size]),
+                (whole, b""),
             )
-        )()
+        )
+        content = content[:place] + inserted + content[place + removed :]
     return content
 
 
