@@ -636,8 +636,9 @@ def test_a_read_only_disk(mirrors, machine):
 @pytest.mark.skipif(not hasattr(os, "getuid") or os.getuid() != 0, reason="only root can become a user without a home")
 def test_a_user_without_a_home(machine):
     body = """
-import os, PIL.Image, platformdirs, tempfile
+import os, platformdirs
 from helpers import sketches
+sketches.draw(1, 0)  # imports what that user may not be allowed to read
 for name in ("HOME", "KERAS_HOME", "LECTURE_CACHE"):
     os.environ.pop(name, None)
 os.setuid(54321)
