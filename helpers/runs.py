@@ -1,11 +1,13 @@
 """Keep and find the outcome of a training: the weights, and a record of how they came about."""
 
 import hashlib
+import io
 import json
 import os
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+
+import h5py
 
 from . import data, evaluation, models
 
@@ -41,22 +43,30 @@ def folder(name, dataset, root=RECORDED):
 def load(name, dataset, root=RECORDED):
     """The recorded Run `name` ("vgg3") on the data set called `dataset` ("cifar10" or "sketches").
 
-    Raises FileNotFoundError where there is none, ValueError where weights and record do not belong together.
+    Raises FileNotFoundError where there is none, ValueError where weights and record do not belong together or one of
+    them is damaged.
     """
     source = folder(name, dataset, root)
+    command = f"python -m helpers.training {name} --dataset {dataset}"
+    path = source / "record.json"
     try:
         record = read_record(name, dataset, root)
-        weights = source / "model.weights.h5"
-        digest = hashlib.sha256(weights.read_bytes()).hexdigest()
+        model = models.build(record["network"])
+        path = source / "model.weights.h5"
+        content = path.read_bytes()
+        if hashlib.sha256(content).hexdigest() != record["weights_sha256"]:
+            raise ValueError("it is not the file that record.json describes")
+        _refuse_what_we_do_not_write(content)
+        model.load_weights(path)
     except FileNotFoundError as error:
         raise FileNotFoundError(
-            f"no run {name!r} is recorded for {dataset!r} ({error.filename} is missing); "
-            f"python -m helpers.training {name} --dataset {dataset} trains it"
+            f"no run {name!r} is recorded for {dataset!r} ({error.filename} is missing); {command} trains it"
         ) from None
-    if digest != record["weights_sha256"]:
-        raise ValueError(f"{weights} is not the file that record.json describes; git restore {source} brings both back")
-    model = models.build(record["network"])
-    model.load_weights(weights)
+    except Exception as error:  # a damaged file can raise anything
+        reason = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
+        raise ValueError(
+            f"{path} cannot be used ({reason}); git restore {source} brings a shipped run back, {command} makes it anew"
+        ) from None
     return Run(model, record)
 
 
@@ -65,24 +75,51 @@ def read_record(name, dataset, root=RECORDED):
     return json.loads((folder(name, dataset, root) / "record.json").read_text(encoding="utf-8"))
 
 
+def _refuse_what_we_do_not_write(content):
+    """Raises ValueError unless an HDF5 file holds plain arrays: none that unpack to more, none from another file."""
+    arrays, links = [], []
+    with h5py.File(io.BytesIO(content)) as file:
+        file.visititems(lambda _, item: arrays.append(item) if isinstance(item, h5py.Dataset) else None)
+        file.visititems_links(lambda _, link: links.append(link))
+        plain = all(array.chunks is None and not array.external and not array.is_virtual for array in arrays)
+        whole = sum(array.nbytes for array in arrays) <= len(content)
+    if not (plain and whole and all(isinstance(link, h5py.HardLink) for link in links)):
+        raise ValueError("it holds more than plain arrays")
+
+
 def save(run, name, dataset, root=RECORDED):
-    """Write weights, then record, each beside its place and moved there, so that a crash leaves no half file."""
+    """Write weights, then record, each beside its place and moved there: no half file replaces a whole one.
+
+    Raises OSError where the disk does not take them; what was there stays.
+    """
     target = folder(name, dataset, root)
     target.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=target) as scratch:
-        weights = Path(scratch) / "model.weights.h5"
+    # The same names each time: what a process that is killed here leaves, the next one writes over.
+    weights, record = target / "new.weights.h5", target / "new.record.json"
+    try:
         run.model.save_weights(weights)
         digest = hashlib.sha256(weights.read_bytes()).hexdigest()
-        os.replace(weights, target / weights.name)
-    save_record(run.record | {"weights_sha256": digest}, target)
+        _write(run.record | {"weights_sha256": digest}, record)
+        os.replace(weights, target / "model.weights.h5")
+        os.replace(record, target / "record.json")
+    finally:
+        for path in (weights, record):
+            path.unlink(missing_ok=True)
 
 
 def save_record(record, target):
-    """Write `record` to target/record.json, beside its place and moved there; a run without weights is kept so."""
+    """Write `record` to target/record.json in the same way; a run that needs no weights is kept so."""
     target.mkdir(parents=True, exist_ok=True)
-    beside = target / "record.json.part"
-    beside.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
-    os.replace(beside, target / "record.json")
+    beside = target / "new.record.json"
+    try:
+        _write(record, beside)
+        os.replace(beside, target / "record.json")
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def _write(record, path):
+    path.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
 
 
 def results_table(root=RECORDED):

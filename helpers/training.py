@@ -255,12 +255,17 @@ class _Checkpoint:
     def restore(self):
         if not (self.path and self.path.exists()):
             return None
-        with np.load(self.path) as kept:
-            note = json.loads(str(kept["note"]))
-            if note["identity"] != self.identity:
-                raise ValueError(f"{self.path} belongs to another recipe or data set; delete it to start anew")
-            for number, variable in enumerate(self.variables):
-                variable.assign(kept[f"v{number}"])
+        self.path.with_suffix(".new").unlink(missing_ok=True)  # left by a process that was killed while it wrote
+        try:
+            with np.load(self.path) as kept:
+                note = json.loads(str(kept["note"]))
+                values = [kept[f"v{number}"] for number in range(len(self.variables))]
+        except Exception as error:  # a damaged file can raise anything
+            raise ValueError(f"{self.path} is no whole checkpoint ({error}); delete it to start anew") from None
+        if note["identity"] != self.identity:
+            raise ValueError(f"{self.path} belongs to another recipe or data set; delete it to start anew")
+        for variable, value in zip(self.variables, values, strict=True):
+            variable.assign(value)
         return note["history"]
 
     def write(self, history):
@@ -270,8 +275,12 @@ class _Checkpoint:
         memory = io.BytesIO()
         np.savez(memory, note=np.array(note), **{f"v{i}": value.numpy() for i, value in enumerate(self.variables)})
         beside = self.path.with_suffix(".new")
-        beside.write_bytes(memory.getvalue())
-        os.replace(beside, self.path)
+        try:
+            beside.write_bytes(memory.getvalue())
+            os.replace(beside, self.path)
+        except OSError:  # a full disk: the checkpoint of the epoch before stays
+            beside.unlink(missing_ok=True)
+            raise
 
 
 def _record(recipe, dataset, model, history):
@@ -326,6 +335,11 @@ def main(arguments=None, root=runs.RECORDED):
         _train_and_keep(options.name, options.seed, data.load(options.dataset), root)
     except (FileNotFoundError, ValueError) as error:
         raise SystemExit(str(error)) from None
+    except OSError as error:
+        raise SystemExit(
+            f"{runs.folder(options.name, options.dataset, root)} cannot be written ({error.strerror or error}); "
+            "make room, and the same command goes on after the last whole epoch"
+        ) from None
     except KeyboardInterrupt:
         raise SystemExit("interrupted; the same command goes on after the last whole epoch") from None
 

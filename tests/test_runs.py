@@ -1,11 +1,18 @@
-"""The runs that are shipped: what the notebooks and the README say of them must hold for the files themselves."""
+"""The runs that are shipped, for which what the notebooks and the README say must hold; and files that are no runs."""
 
+import hashlib
+import json
+import pickle
+import shutil
+import time
 from pathlib import Path
 
 import build
+import h5py
+import keras
 import pytest
 
-from helpers import data, evaluation, runs, training
+from helpers import data, evaluation, models, runs, training
 
 RECORDS = sorted(runs.RECORDED.glob("*/*/record.json"))
 
@@ -52,3 +59,138 @@ def test_the_readme_shows_these_records():
     readme = (Path(__file__).resolve().parents[1] / "README.md").read_text(encoding="utf-8")
     assert build.with_results(readme) == readme
     assert f"{runs.load('vgg3', 'cifar10').record['accuracy']['test']:.2%}" in readme
+
+
+# Damaged and foreign files.
+
+
+@pytest.fixture
+def kept(tmp_path):
+    """A copy of the sketches' run that a test may damage: its folder."""
+    return Path(shutil.copytree(runs.folder("vgg3", "sketches"), tmp_path / "sketches" / "vgg3"))
+
+
+def reseal(kept, content):
+    """Put other weights in place, and their SHA-256 into the record, as somebody would who means harm."""
+    (kept / "model.weights.h5").write_bytes(content)
+    record = json.loads((kept / "record.json").read_text(encoding="utf-8"))
+    record["weights_sha256"] = hashlib.sha256(content).hexdigest()
+    (kept / "record.json").write_text(json.dumps(record), encoding="utf-8")
+
+
+def refused(kept, name, reason=""):
+    begin = time.process_time()
+    with pytest.raises(ValueError, match=f"{name} cannot be used .*{reason}.*git restore .*helpers.training") as error:
+        runs.load("vgg3", "sketches", kept.parents[1])
+    assert "\n" not in str(error.value) and time.process_time() - begin < 20
+
+
+RECORDS_THAT_ARE_NONE = {
+    "empty": b"",
+    "cut": b'{"network": "vgg3", "para',
+    "a list": b"[]",
+    "no text": b"\xff\xfe\x00",
+    "nested too deep": b"[" * 100_000,
+    "without a network": b'{"weights_sha256": ""}',
+    "with another network": b'{"network": "os.system", "weights_sha256": ""}',
+    "with a network that is a list": b'{"network": ["vgg3"], "weights_sha256": ""}',
+}
+
+
+@pytest.mark.parametrize("content", RECORDS_THAT_ARE_NONE.values(), ids=RECORDS_THAT_ARE_NONE)
+def test_a_damaged_record_is_refused(content, kept):
+    (kept / "record.json").write_bytes(content)
+    refused(kept, "record.json")
+
+
+@pytest.mark.parametrize("size", [0, 1, 5_000, 1_000_000, -1])
+@pytest.mark.parametrize("sealed", [False, True])
+def test_cut_weights_are_refused(size, sealed, kept):
+    content = (kept / "model.weights.h5").read_bytes()[:size]
+    if sealed:
+        reseal(kept, content)
+    else:
+        (kept / "model.weights.h5").write_bytes(content)
+    refused(kept, "model.weights.h5", "" if sealed else "not the file that record.json describes")
+
+
+def test_weights_of_another_training_are_noticed(kept):
+    models.build("vgg3").save_weights(kept / "model.weights.h5")
+    refused(kept, "model.weights.h5", "not the file that record.json describes")
+
+
+def pickled(path, mark):
+    class Trap:
+        def __reduce__(self):
+            return open, (mark, "w")
+
+    path.write_bytes(pickle.dumps(Trap()))
+
+
+def with_code(path, mark):
+    layer = keras.layers.Lambda(lambda x: open(mark, "w") and x)
+    keras.Sequential([keras.Input((2,)), layer]).save(path.with_suffix(".keras"))
+    path.with_suffix(".keras").replace(path)
+
+
+def with_code_in_hdf5(path, mark):
+    layer = keras.layers.Lambda(lambda x: open(mark, "w") and x)
+    keras.Sequential([keras.Input((2,)), layer]).save(path.with_suffix(".h5"))
+    path.with_suffix(".h5").replace(path)
+
+
+def other_network(path, mark):
+    keras.Sequential([keras.Input((32, 32, 3)), keras.layers.Flatten(), keras.layers.Dense(10)]).save_weights(path)
+
+
+def one_array(path, **options):
+    """Exchange the first bias for an array that h5py makes with `options`."""
+    with h5py.File(path, "a") as file:
+        names = []
+        file.visititems(lambda name, item: names.append(name) if getattr(item, "ndim", 0) == 1 else None)
+        shape = options.pop("shape", file[names[0]].shape)
+        del file[names[0]]
+        file.create_dataset(names[0], shape, "f4", **options)
+
+
+def from_another_file(path, mark):
+    secret = path.parents[1] / "secret"
+    secret.write_bytes(bytes(1000))
+    one_array(path, external=[(str(secret), 0, 128)])
+
+
+def a_gigabyte_of_nothing(path, mark):
+    one_array(path, shape=(250_000_000,), chunks=(1 << 20,), compression="gzip")
+
+
+def linked(path, mark):
+    shutil.copy(path, path.parents[1] / "other.h5")
+    with h5py.File(path, "a") as file:
+        del file["layers"]
+        file["layers"] = h5py.ExternalLink(str(path.parents[1] / "other.h5"), "/layers")
+
+
+@pytest.mark.filterwarnings("ignore:You are saving your model as an HDF5 file")
+@pytest.mark.parametrize(
+    "forge",
+    [pickled, with_code, with_code_in_hdf5, other_network, from_another_file, a_gigabyte_of_nothing, linked],
+    ids=lambda forge: forge.__name__,
+)
+def test_foreign_weights_are_refused_though_their_checksum_is_right(forge, kept, tmp_path):
+    path, mark = tmp_path / "forged.weights.h5", tmp_path / "mark"
+    shutil.copy(kept / "model.weights.h5", path)
+    forge(path, str(mark))
+    mark.unlink(missing_ok=True)  # the layer's code runs when its author builds it
+    reseal(kept, path.read_bytes())
+    refused(kept, "model.weights.h5")
+    assert not mark.exists()
+
+
+def test_a_run_is_saved_over_what_a_killed_process_left(kept, tmp_path):
+    run = runs.load("vgg3", "sketches", tmp_path)
+    (kept / "new.weights.h5").write_bytes(b"half")
+    runs.save(run, "vgg3", "sketches", tmp_path)
+    assert {path.name for path in kept.iterdir()} == {"record.json", "model.weights.h5"}
+    again = runs.load("vgg3", "sketches", tmp_path)
+    assert again.history == run.history
+    assert all((one == other).all() for one, other in zip(again.model.get_weights(), run.model.get_weights()))
