@@ -112,7 +112,10 @@ def dataset():
 
 def cache():
     """The folders that keep CIFAR-10 and the sketches."""
-    folders = data.keras_folder(), data.cache_folder()
+    try:
+        folders = data.keras_folder(), data.cache_folder() or data.keras_folder()
+    except FileNotFoundError as error:
+        return Finding("cache", str(error), "Set KERAS_HOME and LECTURE_CACHE to folders that exist")
     for folder in folders:
         place = next(path for path in (folder, *folder.parents) if path.exists())
         free = shutil.disk_usage(place).free

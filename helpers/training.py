@@ -58,7 +58,7 @@ RECIPES = {
     "vgg3": Recipe("vgg3", epochs={"cifar10": 71, "sketches": 30}),
     "fast": Recipe(
         "fast",
-        epochs={"cifar10": 3, "sketches": 8},
+        epochs={"cifar10": 3, "sketches": 3},
         batch_size=1000,
         optimizer="Muon",
         learning_rate=0.24,
@@ -69,9 +69,9 @@ RECIPES = {
         judged=1000,
     ),
 }
-RECIPES["longer"] = dataclasses.replace(RECIPES["fast"], epochs={"cifar10": 8, "sketches": 16})
+RECIPES["longer"] = dataclasses.replace(RECIPES["fast"], epochs={"cifar10": 8, "sketches": 6})
 RECIPES["strong"] = dataclasses.replace(
-    RECIPES["fast"], network="strong", epochs={"cifar10": 10, "sketches": 6}, views=True
+    RECIPES["fast"], network="strong", epochs={"cifar10": 10, "sketches": 4}, views=True
 )
 
 HISTORY = ("loss", "accuracy", "train_loss", "train_accuracy", "test_loss", "test_accuracy", "seconds")

@@ -3,7 +3,6 @@
     pytest -m long        the same with many more repetitions, here and in test_data.py: about an hour
 """
 
-import json
 import os
 import random
 import re
