@@ -32,8 +32,8 @@ class Recipe:
     bfloat16, weights and sums in float32; used where the processor has it, see `number_format_here`).
     `optimizer` is "SGD" or "Muon". `schedule` is "constant", "linear" (the learning rate falls to zero) or
     "one-cycle" (it rises first). With `augment` the pictures are moved and mirrored. With `views` the final test
-    accuracies are also taken with models.on_six_views. `judged` limits how many training and test images are judged
-    after each epoch, where judging all would take too long; the final accuracies are taken on all.
+    accuracies are also taken with models.on_six_views. `judged` limits how many training images are judged after
+    each epoch, where judging all would take too long; the final accuracies are taken on all.
     """
 
     network: str
@@ -191,7 +191,7 @@ def train(recipe, dataset, *, epochs=None, on_step=None, on_epoch=None, checkpoi
         settle(model, dataset.x_train[:SETTLED])
         values += [
             *evaluation.loss_and_accuracy(model, dataset.x_train[part], dataset.y_train[part]),
-            *evaluation.loss_and_accuracy(model, dataset.x_test[part], dataset.y_test[part]),
+            *evaluation.loss_and_accuracy(model, dataset.x_test, dataset.y_test),
         ]
         for name, value in zip(HISTORY, [*values, time.perf_counter() - begin], strict=True):
             history[name].append(round(value, 5))
