@@ -327,9 +327,9 @@ def test_your_own_photograph_in_jupyterlab(page, tmp_path):
         run_all(page, address("05-fgsm.ipynb"))
         caption = page.locator(".fgsm figcaption span").first
         expect(caption).to_have_text("original: test image 8", timeout=180_000)
-        page.locator("input[type=file]").set_input_files(
-            {"name": name, "mimeType": "image/png", "buffer": file.getvalue()}
-        )
+        with page.expect_file_chooser() as chooser:
+            page.get_by_role("button", name="your photograph (0)").click()
+        chooser.value.set_files({"name": name, "mimeType": "image/png", "buffer": file.getvalue()})
         expect(page.get_by_role("button", name="your photograph (1)")).to_be_visible()
         page.evaluate("() => { jupyterapp.shell.currentWidget.content.activeCellIndex = 2; }")
         page.evaluate("() => jupyterapp.commands.execute('notebook:run-all-below')")
