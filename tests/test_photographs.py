@@ -175,5 +175,5 @@ def test_what_is_no_picture_is_refused(name):
 @pytest.mark.parametrize("side", [10_000, 50_000])
 def test_what_is_far_too_large_is_refused_before_it_is_unpacked(side, tmp_path):
     (tmp_path / "bomb.png").write_bytes(png(side, side, 8, 2, bytes(1000)))
-    with pytest.raises(ValueError, match="^bomb.png cannot be used as a photograph: it has more than 89,478,485 pixels"):
+    with pytest.raises(ValueError, match="^bomb.png cannot .*: it has more than 89,478,485 pixels"):
         photograph(tmp_path / "bomb.png")

@@ -28,7 +28,7 @@ HANDOUT_IMAGES = 20  # 16 kB each
 
 @dataclass(frozen=True, eq=False)
 class Answer:
-    """What the network says about one image: class names, and float32 probabilities (10,), before and after the attack."""
+    """What the network says about one image before and after the attack: class names, float32 probabilities (10,)."""
 
     label: str
     before: str
@@ -61,8 +61,8 @@ class FgsmExplorer:
 
     `model` is any Keras classifier of such images, `images` are uint8 (n, 32, 32, 3) in 0–255, `labels` their true
     classes, integers (n,), `image_names` what to call them, "image 0" and so on unless given. `widget` is what a
-    notebook shows, `epsilon` and `image` are its sliders: ε from 0 to 32/255 on the scale from 0 to 1, and an index into
-    `images`. A switch below them puts random signs, the control, in the place of FGSM.
+    notebook shows, `epsilon` and `image` are its sliders: ε from 0 to 32/255 on the scale from 0 to 1, and an index
+    into `images`. A switch below them puts random signs, the control, in the place of FGSM.
     Raises TypeError or ValueError for arguments of the wrong kind, shape or range. Used in 05-fgsm.
     """
 

@@ -105,19 +105,19 @@ function render({ model, el }) {
   const names = model.get("names"), labels = model.get("labels");
   const view = build(el, names, labels);
   let shown, waiting, resting;
+  const attack = () => model.get("attack");
   const level = () => Math.round(255 * model.get("epsilon"));
-  const set = (key, value) => { model.set(key, value); model.save_changes(); };
   const redraw = () => {
-    const attack = model.get("attack"), ray = shown.rays[attack];
     view.told.textContent = "";
-    draw(view, names, shown, attack, level());
+    view.only.value = model.get("only");
+    draw(view, names, shown, attack(), level());
     clearTimeout(waiting);
     clearTimeout(resting);
     if (model.get("image") !== shown.place) waiting = setTimeout(() => sayWaiting(view), PATIENCE);
-    else resting = setTimeout(() => sayHeard(view, names, shown, attack, ray.answers[level()]), REST);
+    else resting = setTimeout(() => sayHeard(view, names, shown, attack(), level()), REST);
   };
   const redrawAll = () => {
-    drawRays(view, names, shown, model.get("attack"));
+    drawRay(view, names, shown, attack());
     redraw();
   };
   const receive = () => {
@@ -128,26 +128,34 @@ function render({ model, el }) {
     const only = model.get("only"), wanted = model.get("image");
     if (only < 0 || labels[wanted] === only) return redraw();
     // Later, because jslink passes nothing on while it is at work.
-    queueMicrotask(() => set("image", nearest(labels, only, wanted, shown.place)));
-  };
-  const seek = () => {
-    if (!level()) return void (view.told.textContent = "ε = 0 changes nothing: move ε first");
-    view.told.textContent = "searching …";
-    model.send({ place: model.get("image"), level: level(), attack: model.get("attack"), only: model.get("only") });
+    queueMicrotask(() => change(model, "image", nearest(labels, only, wanted, shown.place)));
   };
   model.on("change:epsilon", redraw);
   model.on("change:image", follow);
+  model.on("change:only", follow);
   model.on("change:shown", receive);
   model.on("change:attack", redrawAll);
-  model.on("change:only", () => { view.only.value = model.get("only"); follow(); });
   model.on("msg:custom", () => { view.told.textContent = "no other image is fooled at this ε"; });
-  view.attacks.forEach((input) => input.addEventListener("change", () => set("attack", input.value)));
-  view.only.addEventListener("change", () => set("only", Number(view.only.value)));
-  view.next.addEventListener("click", seek);
+  listen(view, model, level);
   receive();
   clearTimeout(resting); // what stands there at first is no change
-  new ResizeObserver(() => drawChart(view, names, shown, model.get("attack"), level())).observe(view.chart);
+  new ResizeObserver(() => drawChart(view, names, shown, attack(), level())).observe(view.chart);
   whenAttached(el, () => adoptSliders(el.parentElement));
+}
+
+function change(model, key, value) {
+  model.set(key, value);
+  model.save_changes();
+}
+
+function listen({ attacks, only, next, told }, model, level) {
+  attacks.forEach((input) => input.addEventListener("change", () => change(model, "attack", input.value)));
+  only.addEventListener("change", () => change(model, "only", Number(only.value)));
+  next.addEventListener("click", () => {
+    told.textContent = level() ? "searching …" : "ε = 0 changes nothing: move ε first";
+    const [place, attack, chosen] = ["image", "attack", "only"].map((key) => model.get(key));
+    if (level()) model.send({ place, level: level(), attack, only: chosen });
+  });
 }
 
 // A page without a kernel: two native sliders, and every image's data at hand.
@@ -361,7 +369,7 @@ function buildFold(parent, names, labels) {
 
 // --- drawn once for each image and attack
 
-function drawRays(view, names, shown, attack) {
+function drawRay(view, names, shown, attack) {
   drawScale(view.scale, shown.rays[attack]);
   view.attacks.forEach((input) => { input.checked = input.value === attack; });
   const last = shown.rays[attack].rows.length - 1;
@@ -412,7 +420,8 @@ function drawChart(view, names, { name, label, rays }, attack, k) {
     shape(svg, "text", { x: x(level), y: y(0) + 21, "text-anchor": "middle" }, inWords(level));
   }
   shape(svg, "text", { x: 4, y: 14 }, "probability");
-  shape(svg, "text", { x: (x(0) + x(last)) / 2, y: CHART.height - 5, "text-anchor": "middle" }, `ε, ${ATTACKS[attack].short}`);
+  const below = { x: (x(0) + x(last)) / 2, y: CHART.height - 5, "text-anchor": "middle" };
+  shape(svg, "text", below, `ε, ${ATTACKS[attack].short}`);
   const line = (share) => rows.map((row, level) => `${x(level)},${y(share(row, level))}`).join(" ");
   shape(svg, "polyline", { class: "truth", points: line((row) => row[label]) });
   shape(svg, "polyline", { class: "winner", points: line((row, level) => row[answers[level]]) });
@@ -498,8 +507,9 @@ function sayVerdict({ el, verdict }, [kind, words], truth) {
 }
 
 // A screen reader reads it out each time it is written. ε is left out: the slider says it.
-function sayHeard({ heard }, names, { name, label, rays }, attack, after) {
-  const [, words] = judge(names, label, rays[attack].answers[0], after);
+function sayHeard({ heard }, names, { name, label, rays }, attack, level) {
+  const { answers } = rays[attack];
+  const [, words] = judge(names, label, answers[0], answers[level]);
   const all = `${name}, ${ATTACKS[attack].short}: ${words}, true label ${names[label]}`;
   if (heard.textContent !== all) heard.textContent = all;
 }
