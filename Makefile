@@ -11,7 +11,7 @@ help:
 	@sed -n 's/^\([a-z]*\):.*## /make \1: /p' Makefile
 
 lab: .venv/lecture  ## open the notebooks in JupyterLab (FOLDER=my-notebooks opens your copy)
-	@cd "$(FOLDER)" && "$(CURDIR)/$(HERE)" -m jupyterlab $(as_root) $(no_screen)
+	@cd "$(FOLDER)" && "$(CURDIR)/$(HERE)" -m jupyterlab --ip=localhost $(as_root) $(no_screen)
 
 test: .venv/tests  ## run every check
 	@$(HERE) -m pytest -n 2 --dist loadfile

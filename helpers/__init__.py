@@ -11,3 +11,5 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 os.environ["KERAS_BACKEND"] = "tensorflow"
 # Foolbox brings GitPython along, which refuses to be imported on a machine without git unless told to be quiet.
 os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
+# TensorFlow would take all of a GPU's memory at once, which leaves none to a second notebook.
+os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")

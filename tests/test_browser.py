@@ -497,3 +497,36 @@ def contrast(*colours):
     linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
     dark, light = sorted(linear @ (0.2126, 0.7152, 0.0722))
     return (light + 0.05) / (dark + 0.05)
+
+
+# What would run, if a name were taken for HTML: in a page, in Markdown, and within a script.
+HOSTILE = "<script>window.ran = 1</script><img src=x onerror='window.ran = 2'></script><script>window.ran = 3</script>"
+
+
+def test_names_in_a_handout_are_shown_and_never_run(page, tmp_path, dataset, network):
+    names = [f"{number}{HOSTILE}" for number in range(10)]
+    sliders = explorer.FgsmExplorer(network, dataset.x_test[:2], dataset.y_test[:2], class_names=names)
+    (tmp_path / "handout.html").write_text(sliders.to_html(title=f"model{HOSTILE}.h5"), encoding="utf-8")
+    page.goto((tmp_path / "handout.html").as_uri())
+    expect(page.locator(".fgsm .name").last).to_have_text(f"9{HOSTILE}")
+    expect(page.locator("h1")).to_have_text(f"model{HOSTILE}.h5")
+    assert page.evaluate("window.ran") is None
+
+
+def test_names_in_jupyterlab_are_shown_and_never_run(page, tmp_path):
+    """A class name in a table, a caption, the sliders and a printed line; a file name in an error."""
+    cells = [
+        f"from helpers import data, explorer, figures, models, sketches\nhostile = {HOSTILE!r}\nprint(hostile)",
+        "figures.show_table([hostile], [[hostile]])",
+        "figures.show(figures.new()[0], hostile)",
+        "explorer.FgsmExplorer(models.build('vgg3'), *sketches.draw(2, 0), class_names=[hostile] * 10)",
+        "import os; os.environ['CIFAR10_DIR'] = '/' + hostile\ndata.load()",
+    ]
+    book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
+    nbformat.write(book, tmp_path / "hostile.ipynb")
+    with jupyterlab(tmp_path) as address:
+        run_all(page, address("hostile.ipynb"))
+        expect(page.locator(".jp-OutputArea-output").last).to_contain_text("CIFAR10_DIR=", timeout=180_000)
+        expect(page.locator(".fgsm .name").last).to_have_text(HOSTILE)
+        assert page.locator(".jp-OutputArea-output").filter(has_text="window.ran").count() >= 5
+        assert page.evaluate("window.ran") is None

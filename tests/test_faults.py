@@ -1,19 +1,29 @@
 """Faults that take a whole process: trainings that are killed or run out of disk, notebooks on odd machines.
 
-    pytest -m long        the same with many more repetitions, here and in test_data.py: about an hour
+pytest -m long        the same with many more repetitions, here and in test_data.py: about an hour
 """
 
 import os
 import random
 import re
+import shutil
+import signal
+import socket
 import subprocess
 import sys
+import threading
 import time
+import urllib.error
+import urllib.request
 from collections import Counter
+from contextlib import contextmanager
 from pathlib import Path
 
+import nbformat
 import numpy as np
 import pytest
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError
 
 from helpers import runs
 
@@ -94,3 +104,286 @@ def test_a_killed_training_loses_at_most_an_epoch(kills, straight, tmp_path, cap
     assert run.history["loss"] == pytest.approx(straight.history["loss"], rel=1e-3)
     for one, other in zip(run.model.get_weights(), straight.model.get_weights()):
         np.testing.assert_allclose(one, other, rtol=1e-3, atol=1e-5)
+
+
+# A full disk during training.
+
+FULL_DISK = """
+import os, pathlib, subprocess, sys
+root = pathlib.Path(sys.argv[1])
+def mount(*options): subprocess.run(["mount", *options], check=True)
+def attempt():
+    try: training.main(["vgg3", "--dataset", "sketches"], root=root)
+    except SystemExit as error: print("SAID:", error)
+    print("LEFT:", *sorted(path.name for path in (root / "sketches" / "vgg3").iterdir()))
+mount("-t", "tmpfs", "-o", "size=6m", "tmpfs", str(root))
+"""
+# A checkpoint has 4.4 MB: the first one fits into 6 MB, the second does not fit beside it.
+THEN = """
+attempt()
+mount("-o", "remount,size=40m", str(root))
+attempt()
+room = os.statvfs(root)
+(root / "filler").write_bytes(bytes(room.f_bavail * room.f_frsize - 1_000_000))
+from helpers import runs
+before = runs.load("vgg3", "sketches", root)
+try: runs.save(before, "vgg3", "sketches", root)
+except OSError as error: print("SAVE:", type(error).__name__)
+print("LEFT:", *sorted(path.name for path in (root / "sketches" / "vgg3").iterdir()))
+print("AGAIN:", runs.load("vgg3", "sketches", root).record == before.record)
+"""
+
+
+def test_a_full_disk_stops_a_training_that_then_goes_on(own_mounts, tmp_path):
+    setup, command = TRAINING.rsplit("training.main", 1)
+    program = FULL_DISK + setup + THEN
+    done = subprocess.run(
+        [*own_mounts, sys.executable, "-c", program, str(tmp_path)],
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0 and "Traceback" not in done.stderr, done.stderr
+    lines = [line for line in done.stdout.splitlines() if line.split(":")[0].isupper()]
+    assert re.fullmatch(r"SAID: .*sketches.vgg3 cannot be written \(No space left on device\); make room, .*", lines[0])
+    assert lines[1:] == [
+        "LEFT: checkpoint.npz",
+        "LEFT: model.weights.h5 record.json",
+        "SAVE: OSError",
+        "LEFT: model.weights.h5 record.json",
+        "AGAIN: True",
+    ]
+    assert epochs(done.stdout) == list(range(1, EPOCHS + 1))
+
+
+@pytest.mark.parametrize("harm", ["empty", "cut", "text", "pickle", "one array is missing"])
+def test_a_damaged_checkpoint_is_refused_by_name(harm, tmp_path):
+    from helpers import training
+
+    path = tmp_path / "checkpoint.npz"
+    keeper = training._Checkpoint(path, training.RECIPES["vgg3"], Nothing, [training.tf.Variable([1.0, 2.0])])
+    keeper.write({"loss": [1.0]})
+    assert keeper.restore() == {"loss": [1.0]}
+    whole = path.read_bytes()
+    if harm == "one array is missing":
+        np.savez(path, note=np.load(path)["note"])
+    elif harm == "pickle":
+        np.savez(path, note=np.array([print], dtype=object))
+    else:
+        path.write_bytes({"empty": b"", "cut": whole[: len(whole) // 2], "text": b"hello"}[harm])
+    with pytest.raises(ValueError, match="checkpoint.npz is no whole checkpoint .*delete it to start anew"):
+        keeper.restore()
+
+
+class Nothing:
+    """Stands in for a data set whose digest is all that a checkpoint asks for."""
+
+    digest = staticmethod(lambda: "none")
+
+
+# Notebooks.
+
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("[0-9]*.ipynb"))
+MOST_MEMORY = 1.5e9
+# Run on every `make test`: the shortest. The others take minutes each.
+QUICK = "04-evaluation"
+
+
+@pytest.fixture
+def classroom(tmp_path, monkeypatch):
+    """A working copy in a folder whose name is not ASCII, on a machine without a display, with the C locale."""
+    for name in ("DISPLAY", "WAYLAND_DISPLAY", "LANG", "LANGUAGE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("LC_ALL", "C")
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    return tmp_path / "Übungen für alle" / "my notebooks"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads a process's peak memory from /proc")
+@pytest.mark.parametrize("dataset", ["sketches", pytest.param("cifar10", marks=pytest.mark.long)])
+@pytest.mark.parametrize(
+    "path",
+    [path if path.stem == QUICK else pytest.param(path, marks=pytest.mark.long) for path in NOTEBOOKS],
+    ids=lambda path: path.stem,
+)
+def test_run_all_twice_in_one_small_kernel(path, dataset, classroom, monkeypatch, capsys):
+    """Two rounds in order, as students do it, within the memory that a class on small machines has."""
+    monkeypatch.setenv("LECTURE_DATASET", dataset)
+    if dataset == "cifar10" and not has_cifar10():
+        pytest.skip("CIFAR-10 is not on this machine: make data")
+    classroom.mkdir(parents=True)
+    with kernel(path, classroom) as (client, run_cell):
+        peaks = []
+        for _ in range(2):
+            for index in range(len(client.nb.cells)):
+                run_cell(index)
+            peaks.append(peak(client))
+    with capsys.disabled():
+        print(f"\n{path.stem} on {dataset}: peak {peaks[0] / 1e9:.2f} GB, run twice {peaks[1] / 1e9:.2f} GB")
+    assert max(peaks) < MOST_MEMORY
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_core_alone_and_cells_again_in_any_order(path, classroom, monkeypatch):
+    """A lecturer skips what is not core; a student goes back and runs an earlier cell again."""
+    monkeypatch.setenv("LECTURE_DATASET", "sketches")
+    classroom.mkdir(parents=True)
+    with kernel(path, classroom) as (client, run_cell):
+        core = [i for i, cell in enumerate(client.nb.cells) if "core" in cell.metadata.get("tags", ())]
+        for index in [*core, *reversed(core), *random.Random(0).sample(core, len(core))]:
+            run_cell(index)
+
+
+def test_two_notebooks_at_once_and_a_restart_in_the_middle(classroom, monkeypatch):
+    monkeypatch.setenv("LECTURE_DATASET", "sketches")
+    monkeypatch.setenv("LECTURE_CACHE", str(classroom.parent / "cache"))  # both find it empty
+    classroom.mkdir(parents=True)
+    book = classroom / "both.ipynb"
+    cells = [
+        "from helpers import data\ndata.SKETCHES = {'train': (400, 0), 'test': (100, 1)}",
+        "dataset = data.load()\nprint(dataset.digest())",
+    ]
+    write(book, cells)
+    with kernel(book, classroom) as (one, run_one), kernel(book, classroom) as (other, run_other):
+        for run_cell in (run_one, run_other):
+            run_cell(0)
+        both = [threading.Thread(target=run_cell, args=(1,)) for run_cell in (run_one, run_other)]
+        for thread in both:
+            thread.start()
+        for thread in both:
+            thread.join()
+        shown = [client.nb.cells[1].outputs[-1].text.split()[-1] for client in (one, other)]
+    with kernel(book, classroom) as (client, run_cell):  # the restart: all that a kernel knew is gone
+        for index in (0, 1):
+            run_cell(index)
+        shown.append(client.nb.cells[1].outputs[-1].text.split()[-1])
+    assert len(set(shown)) == 1 and len(list((classroom.parent / "cache").iterdir())) == 1
+
+
+def test_a_misspelt_data_set_is_named_in_the_notebook(classroom, monkeypatch):
+    monkeypatch.setenv("LECTURE_DATASET", "cifar-10")
+    classroom.mkdir(parents=True)
+    write(classroom / "one.ipynb", ["from helpers import data\ndata.load()"])
+    expected = "LECTURE_DATASET='cifar-10': expected 'cifar10' or 'sketches'"
+    with (
+        kernel(classroom / "one.ipynb", classroom) as (_, run_cell),
+        pytest.raises(CellExecutionError, match=expected),
+    ):
+        run_cell(0)
+
+
+def test_tensorflow_takes_of_a_gpu_only_what_it_needs():
+    program = "import os, helpers; print(os.environ['TF_FORCE_GPU_ALLOW_GROWTH'])"
+    outer = {name: value for name, value in os.environ.items() if name != "TF_FORCE_GPU_ALLOW_GROWTH"}
+    for given, expected in (({}, "true"), ({"TF_FORCE_GPU_ALLOW_GROWTH": "false"}, "false")):
+        environment = outer | given | {"PYTHONPATH": str(ROOT)}
+        assert subprocess.check_output([sys.executable, "-c", program], env=environment, text=True).strip() == expected
+
+
+def has_cifar10():
+    from helpers import data
+
+    try:
+        return bool(data._find(download=False))
+    except FileNotFoundError:
+        return False
+
+
+def write(path, cells):
+    nbformat.write(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells]), path)
+
+
+@contextmanager
+def kernel(path, folder):
+    """A real kernel that works in `folder` on the notebook `path`: its client, and a function that runs one cell."""
+    client = NotebookClient(
+        nbformat.read(path, 4), timeout=900, kernel_name="python3", resources={"metadata": {"path": str(folder)}}
+    )
+    with client.setup_kernel():
+        yield client, lambda index: client.execute_cell(client.nb.cells[index], index, store_history=True)
+
+
+def peak(client):
+    """The most memory that the kernel's process ever had, in bytes."""
+    status = Path(f"/proc/{client.km.provisioner.pid}/status").read_text()
+    return 1024 * int(re.search(r"VmHWM:\s+(\d+) kB", status)[1])
+
+
+# The server that `make lab` starts.
+
+
+@pytest.mark.skipif(sys.platform != "linux" or not shutil.which("make"), reason="needs make, and /proc for addresses")
+def test_make_lab_listens_on_this_machine_alone_and_asks_for_its_token(tmp_path, monkeypatch):
+    """Also where the user's own configuration opens Jupyter to the network."""
+    monkeypatch.delenv("DISPLAY", raising=False)
+    for name in ("CONFIG", "DATA", "RUNTIME"):
+        (tmp_path / name).mkdir()
+        monkeypatch.setenv(f"JUPYTER_{name}_DIR", str(tmp_path / name))
+    (tmp_path / "CONFIG" / "jupyter_server_config.py").write_text("c.ServerApp.ip = '0.0.0.0'")
+    server = subprocess.Popen(["make", "lab"], cwd=set_up(tmp_path), stderr=subprocess.PIPE, text=True)
+    facts = running_server(tmp_path / "RUNTIME", server)
+    try:
+        addresses = listening(facts["port"])
+        assert addresses and addresses <= {"127.0.0.1", "::1"}
+        assert len(facts["token"]) >= 40
+        for path, answer in (("api/contents", 403), ("api/kernels", 403), (f"api/contents?token={'0' * 48}", 403)):
+            with pytest.raises(urllib.error.HTTPError, match=str(answer)):
+                urllib.request.urlopen(facts["url"] + path, timeout=30)
+        urllib.request.urlopen(f"{facts['url']}api/contents?token={facts['token']}", timeout=30)
+    finally:
+        os.kill(facts["pid"], signal.SIGTERM)
+        server.communicate()
+
+
+def set_up(folder):
+    """A folder in which make finds everything installed: its .venv is this process's Python."""
+    for name in ("Makefile", "requirements.txt", "pyproject.toml"):
+        shutil.copy(ROOT / name, folder)
+    (folder / "notebooks").mkdir()
+    (folder / ".venv" / "bin").mkdir(parents=True)
+    (folder / ".venv" / "bin" / "python").write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
+    (folder / ".venv" / "bin" / "python").chmod(0o755)
+    (folder / ".venv" / "lecture").touch()
+    return folder
+
+
+def running_server(folder, process):
+    """What Jupyter notes down about itself once it listens: port, token, pid, url."""
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline and process.poll() is None:
+        for path in folder.glob("jpserver-*.json"):
+            try:
+                return json.loads(path.read_text())
+            except ValueError:  # being written
+                pass
+        time.sleep(0.2)
+    process.kill()
+    raise RuntimeError(f"no server within two minutes:\n{process.stderr.read()[-2000:]}")
+
+
+def listening(port):
+    """The addresses of this machine on which something listens at `port`."""
+    found = set()
+    for name, family in (("tcp", socket.AF_INET), ("tcp6", socket.AF_INET6)):
+        for line in Path(f"/proc/net/{name}").read_text().splitlines()[1:]:
+            address, number = line.split()[1].split(":")
+            if line.split()[3] == "0A" and int(number, 16) == port:
+                words = bytes.fromhex(address)
+                found.add(socket.inet_ntop(family, b"".join(words[i : i + 4][::-1] for i in range(0, len(words), 4))))
+    return found
+
+
+OPENS_THE_DOOR = re.compile(
+    r"(token|password)=(''|\"\"|\s|$)|--ip[= ](?!localhost|127)|0\.0\.0\.0|disable_check_xsrf|allow_(origin|remote)"
+)
+
+
+@pytest.mark.parametrize("harmful", ["jupyter lab --ServerApp.token=''", "jupyter lab --ip 0.0.0.0", "--ip=*"])
+def test_the_next_test_would_notice(harmful):
+    assert OPENS_THE_DOOR.search(harmful)
+
+
+def test_nothing_that_people_read_suggests_to_open_the_server():
+    pages = [ROOT / "README.md", ROOT / "Makefile", *(ROOT / "notebooks").glob("[0-9]*.py")]
+    assert [(page.name, found[0]) for page in pages for found in OPENS_THE_DOOR.finditer(page.read_text("utf-8"))] == []
