@@ -13,6 +13,15 @@
 # **Before this:** [03-training](03-training.ipynb). **Time:** 8 minutes for the core. Running everything takes half a
 # minute and less than 1.5 GB.
 
+# %% [markdown] tags=["core"] slideshow={"slide_type": "notes"}
+# <details><summary>Speaker notes</summary>
+#
+# The point: one number hides two things, how far chance moves it and which mistakes it is made of. Common wrong answer:
+# "more test images make the network better". They only make the number surer. Short of time: skip to the confusion
+# matrix.
+#
+# </details>
+
 # %% tags=["core"] slideshow={"slide_type": "skip"}
 import sys
 
@@ -136,6 +145,15 @@ figures.show(
 # One accuracy is the mean over classes that differ by many points. Where precision is above recall, the network is
 # shy of that answer; where it is below, it gives that answer too freely.
 
+# %% [markdown] tags=["core"] slideshow={"slide_type": "notes"}
+# <details><summary>Speaker notes</summary>
+#
+# The point: the two questions divide by different totals, the row's and the column's. Common wrong answer: that the class
+# with the lowest recall also has the lowest precision. Look for the classes where the two are far apart. Skip this slide
+# first when short of time.
+#
+# </details>
+
 # %% [markdown] tags=["core"] slideshow={"slide_type": "slide"}
 # ## The surest mistakes
 #
@@ -239,3 +257,11 @@ print("the largest logit stays the largest: the accuracy does not change; choosi
 # - **The surest mistakes** are given with as much confidence as right answers: a probability is not a proof.
 #
 # Next: make the network err on purpose. [05-fgsm](05-fgsm.ipynb)
+
+# %% [markdown] tags=["core"] slideshow={"slide_type": "notes"}
+# <details><summary>Speaker notes</summary>
+#
+# The point to repeat: no accuracy without an interval, and no trust in a probability alone. Ask for one thing that this
+# accuracy does not say: which classes, how sure, on which pictures. Then go on to the attack.
+#
+# </details>
