@@ -8,12 +8,13 @@ fetches CIFAR-10 before the lecture, and says what was found and where.
 import contextlib
 import gzip
 import hashlib
-import io
 import os
+import queue
 import shutil
 import struct
 import tarfile
 import tempfile
+import threading
 import time
 import zlib
 from collections import Counter
@@ -294,77 +295,103 @@ def _complete(part, url):
 
 def _transfer(part, url):
     """Append to the file `part` what it lacks, from `url`. Returns why that failed, or None; what came is kept."""
-    import pycurl
-    from tqdm import tqdm
+    import requests
+    import urllib3
 
     print(f"Fetching CIFAR-10, 170 MB, from {urlsplit(url).netloc}", flush=True)
-    start, arrived, multi = part.stat().st_size, io.BytesIO(), pycurl.CurlMulti()
-    curl = _request(url, start, arrived)
-    multi.add_handle(curl)
-    bar = tqdm(total=ARCHIVE_BYTES, initial=start, unit="B", unit_scale=True, leave=False)
-    with bar, open(part, "ab") as file:
-        # One step at a time, and all of our own work in between, so that Ctrl-C and a full disk surface here.
-        while running := multi.perform()[1] or arrived.tell():
-            announced, lacking = curl.getinfo(pycurl.CONTENT_LENGTH_DOWNLOAD_T), ARCHIVE_BYTES - file.tell()
-            if announced not in (-1, ARCHIVE_BYTES - start) or arrived.tell() > lacking:
+    start = part.stat().st_size
+    speed, seconds = SLOWEST_OF_THE_LAST if url == MIRRORS[-1] else SLOWEST
+    headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={start}-"} if start else {})
+    try:
+        with _answer(url, headers, seconds) as answer:
+            if answer.status_code == 416 or start and not _continues(answer, start):
+                return "cannot continue"
+            answer.raise_for_status()
+            return _append(part, start, answer, speed, seconds)
+    except requests.HTTPError as error:
+        return f"HTTP {error.response.status_code}"
+    except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
+        return _reason(error)
+
+
+def _answer(url, headers, seconds):
+    """A server's answer, once its headers are there. Raises requests.RequestException, soon after `seconds` at last."""
+    import requests
+
+    session, answers = requests.Session(), queue.SimpleQueue()
+    session.max_redirects = 5
+
+    def ask():
+        try:
+            answers.put(session.get(url, headers=headers, stream=True, timeout=(CONNECT_SECONDS, seconds)))
+        except requests.RequestException as error:
+            answers.put(error)
+
+    # In a thread, because requests limits the wait for each byte of the headers, not for all of them.
+    threading.Thread(target=ask, daemon=True).start()
+    try:
+        answer = answers.get(timeout=CONNECT_SECONDS + seconds)
+    except queue.Empty:
+        raise requests.Timeout from None
+    if isinstance(answer, requests.RequestException):
+        raise answer
+    return answer
+
+
+def _continues(answer, start):
+    """Whether an answer to a request for the rest begins there; one that failed says so itself."""
+    begins = answer.headers.get("Content-Range", "").startswith(f"bytes {start}-")
+    return answer.status_code >= 400 or answer.status_code == 206 and begins
+
+
+def _append(part, start, answer, speed, seconds):
+    """Append the answer's bytes to the file `part`, which has `start` already. Returns why that failed, or None."""
+    from tqdm import tqdm
+
+    lacking = ARCHIVE_BYTES - start
+    if answer.headers.get("Content-Length", str(lacking)) != str(lacking):
+        return "wrong length"
+    begin, arrived = time.monotonic(), 0
+    with (
+        open(part, "ab") as file,
+        tqdm(total=ARCHIVE_BYTES, initial=start, unit="B", unit_scale=True, leave=False) as bar,
+    ):
+        # read1, because read would wait for a whole piece, however slowly it trickles in.
+        while piece := answer.raw.read1(1 << 16):
+            lacking -= len(piece)
+            if lacking < 0:
                 break
-            file.write(arrived.getvalue())
-            arrived.seek(0)
-            arrived.truncate()
-            bar.update(file.tell() - bar.n)
-            if multi.select(0.5) < 0:  # nothing to wait for yet
-                time.sleep(0.02)
-        failed = multi.info_read()[2]
-        if failed:
-            return _reason(curl, failed[0][1], failed[0][2])
-        if running or file.tell() < ARCHIVE_BYTES:
+            file.write(piece)
+            bar.update(len(piece))
+            arrived += len(piece)
+            if time.monotonic() - begin > seconds:
+                if arrived < speed * seconds:
+                    return "too slow"
+                begin, arrived = time.monotonic(), 0
+        bar.refresh()
+        if lacking:
             file.truncate(start)
             return "wrong length"
 
 
-def _request(url, start, target):
-    """A libcurl handle that fetches `url` from byte `start` on."""
-    import certifi
-    import pycurl
+def _reason(error):
+    """Why a transfer failed, in two or three words; by the error's name where it is something rare."""
+    import requests
+    import urllib3
 
-    curl, web = pycurl.Curl(), pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS
-    speed, seconds = SLOWEST_OF_THE_LAST if url == MIRRORS[-1] else SLOWEST
-    for option, value in (
-        (pycurl.URL, url),
-        (pycurl.WRITEDATA, target),
-        (pycurl.RESUME_FROM_LARGE, start),
-        (pycurl.HTTP_VERSION, pycurl.CURL_HTTP_VERSION_1_1),
-        (pycurl.CAINFO, certifi.where()),
-        (pycurl.PROTOCOLS, web),
-        (pycurl.REDIR_PROTOCOLS, web),
-        (pycurl.FOLLOWLOCATION, True),
-        (pycurl.MAXREDIRS, 5),
-        (pycurl.FAILONERROR, True),
-        (pycurl.CONNECTTIMEOUT, CONNECT_SECONDS),
-        (pycurl.LOW_SPEED_LIMIT, speed),
-        (pycurl.LOW_SPEED_TIME, seconds),
-        (pycurl.NOSIGNAL, True),
+    inner = getattr(error.args[0], "reason", error.args[0]) if error.args else error
+    for kinds, reason in (
+        ((requests.TooManyRedirects,), "redirects in circles"),
+        ((requests.exceptions.InvalidSchema,), "redirects off the web"),
+        ((requests.exceptions.SSLError,), "invalid certificate"),
+        ((urllib3.exceptions.NameResolutionError,), "no such host"),
+        ((requests.ConnectTimeout, urllib3.exceptions.NewConnectionError), "no connection"),
+        ((requests.Timeout, urllib3.exceptions.TimeoutError), "too slow"),
+        ((urllib3.exceptions.ProtocolError,), "broken off"),
     ):
-        curl.setopt(option, value)
-    return curl
-
-
-def _reason(curl, number, message):
-    """Why libcurl gave up, in two or three words; in its own where it is something rare."""
-    import pycurl
-
-    return {
-        pycurl.E_COULDNT_RESOLVE_HOST: "no such host",
-        pycurl.E_COULDNT_CONNECT: "no connection",
-        pycurl.E_HTTP_RETURNED_ERROR: f"HTTP {curl.getinfo(pycurl.RESPONSE_CODE)}",
-        pycurl.E_TOO_MANY_REDIRECTS: "redirects in circles",
-        pycurl.E_SSL_CACERT: "invalid certificate",
-        pycurl.E_HTTP_RANGE_ERROR: "cannot continue",
-        pycurl.E_OPERATION_TIMEDOUT: "too slow",
-        pycurl.E_PARTIAL_FILE: "broken off",
-        pycurl.E_RECV_ERROR: "broken off",
-        pycurl.E_GOT_NOTHING: "broken off",
-    }.get(number, message)
+        if isinstance(error, kinds) or isinstance(inner, kinds):
+            return reason
+    return type(error).__name__
 
 
 def _unpack(archive, folder):

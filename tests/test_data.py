@@ -346,6 +346,14 @@ KEPT = [
 ]
 
 
+def test_a_download_after_tensorflow_was_imported(server, target):
+    """As in every notebook: a downloader that shares a library with TensorFlow, such as pycurl, fails only then."""
+    import tensorflow  # noqa: F401
+
+    server.urls("right")
+    assert data._fetch(target) == {}
+
+
 def test_a_download_is_kept(mirrors, machine, capsys):
     mirrors.urls("missing", "tampered", "dropped", "right", "never_asked")
     dataset = data.load()
@@ -405,7 +413,7 @@ FAULTS = {
     "slow_headers": "too slow",
     "trickle": "too slow",
     "circle": "redirects in circles",
-    "to_a_file": "Protocol",
+    "to_a_file": "off the web",
 }
 
 
@@ -414,7 +422,7 @@ def test_a_server_that_fails_gives_way(fault, server, target):
     server.urls(fault, "right")
     begin = time.monotonic()
     assert data._fetch(target) == {}
-    assert time.monotonic() - begin < 5
+    assert time.monotonic() - begin < 8
     assert target.read_bytes() == server.content and files(target.parent) == ["archive"]
     assert [name.split()[0] for name in server.asked if name != "circle"] == [fault, "right"][fault == "circle" :]
     assert fault != "circle" or len(server.asked) < 10
@@ -1029,7 +1037,7 @@ def test_to_float():
 def test_importing_is_quick_and_leaves_tensorflow_alone():
     code = (
         "import sys, time; begin = time.process_time(); import helpers, helpers.data; "
-        "print(time.process_time() - begin, *(name in sys.modules for name in ('tensorflow', 'keras', 'pycurl')))"
+        "print(time.process_time() - begin, *(name in sys.modules for name in ('tensorflow', 'keras', 'requests')))"
     )
     runs = [subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True) for _ in range(3)]
     assert all(run.stdout.split()[1:] == ["False"] * 3 for run in runs), runs[0].stderr

@@ -3,6 +3,8 @@
 pytest -m long        the same with many more repetitions, here and in test_data.py: about an hour
 """
 
+import asyncio
+import json
 import os
 import random
 import re
@@ -11,7 +13,6 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 import time
 import urllib.error
 import urllib.request
@@ -245,15 +246,17 @@ def test_two_notebooks_at_once_and_a_restart_in_the_middle(classroom, monkeypatc
         "dataset = data.load()\nprint(dataset.digest())",
     ]
     write(book, cells)
-    with kernel(book, classroom) as (one, run_one), kernel(book, classroom) as (other, run_other):
-        for run_cell in (run_one, run_other):
-            run_cell(0)
-        both = [threading.Thread(target=run_cell, args=(1,)) for run_cell in (run_one, run_other)]
-        for thread in both:
-            thread.start()
-        for thread in both:
-            thread.join()
-        shown = [client.nb.cells[1].outputs[-1].text.split()[-1] for client in (one, other)]
+    one, other = client_for(book, classroom), client_for(book, classroom)
+
+    async def at_once():
+        async with one.async_setup_kernel(), other.async_setup_kernel():
+            for index in (0, 1):
+                await asyncio.gather(
+                    *(client.async_execute_cell(client.nb.cells[index], index) for client in (one, other))
+                )
+
+    asyncio.run(at_once())
+    shown = [client.nb.cells[1].outputs[-1].text.split()[-1] for client in (one, other)]
     with kernel(book, classroom) as (client, run_cell):  # the restart: all that a kernel knew is gone
         for index in (0, 1):
             run_cell(index)
@@ -294,12 +297,15 @@ def write(path, cells):
     nbformat.write(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells]), path)
 
 
+def client_for(path, folder):
+    resources = {"metadata": {"path": str(folder)}}
+    return NotebookClient(nbformat.read(path, 4), timeout=900, kernel_name="python3", resources=resources)
+
+
 @contextmanager
 def kernel(path, folder):
     """A real kernel that works in `folder` on the notebook `path`: its client, and a function that runs one cell."""
-    client = NotebookClient(
-        nbformat.read(path, 4), timeout=900, kernel_name="python3", resources={"metadata": {"path": str(folder)}}
-    )
+    client = client_for(path, folder)
     with client.setup_kernel():
         yield client, lambda index: client.execute_cell(client.nb.cells[index], index, store_history=True)
 

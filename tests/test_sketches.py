@@ -125,7 +125,7 @@ def test_bad_arguments_are_named(count, seed, error, message):
 def test_needs_only_numpy_and_pillow():
     program = (
         "import sys; from helpers import sketches; "
-        "print(*{name.split('.')[0] for name in sys.modules} & {'tensorflow', 'keras', 'matplotlib', 'pycurl'}, "
+        "print(*{name.split('.')[0] for name in sys.modules} & {'tensorflow', 'keras', 'matplotlib', 'requests'}, "
         "*[name for name in sys.modules if name.startswith('helpers.') and name != 'helpers.sketches'])"
     )
     loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True, text=True).stdout
