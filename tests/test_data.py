@@ -362,7 +362,7 @@ def test_a_download_is_kept(mirrors, machine, capsys):
     assert mirrors.asked[:3] == ["missing", "tampered", "dropped"] and mirrors.asked[3].startswith("right from ")
     printed = capsys.readouterr()
     assert printed.out.count("Fetching CIFAR-10, 170 MB, from 127.0.0.1") == 4
-    assert re.search(r"\d\.\d\dM/\d\.\d\dM \[.*\dB/s\]", printed.err), "speed and time left"
+    assert re.search(r"\d\.\d\dM/\d\.\d\dM \[.*B/s\]", printed.err), "speed and time left"
     assert files(machine) == KEPT
     assert data._find(download=False)[0] == "Keras cache"
 
