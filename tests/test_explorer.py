@@ -83,19 +83,29 @@ def test_next_fooled_image(sliders, small, images, labels, attack, only):
     """The view's message, against a search one by one."""
     view, place, level = sliders.widget.children[-1], 20, 12
     fooled = []
-    for index in [*range(place + 1, 40), *range(place)]:
+    for index in range(40):
         sliders.image.value, sliders.epsilon.value, view.attack = index, level / 255, attack
         if sliders.answer().fooled and only in (-1, labels[index]):
             fooled.append(index)
     said = []
     view.send = said.append
-    for start in (place, *fooled[:2]):
+    for start in (place, *fooled[:1], *fooled[-1:]):
         view._handle_custom_msg({"place": start, "level": level, "attack": attack, "only": only}, [])
         others = [index for index in fooled if index > start] + [index for index in fooled if index < start]
         if others:
             assert sliders.image.value == others[0] and not said
         else:
             assert said.pop() == "nothing found"
+
+
+def test_next_fooled_image_passes_many_that_were_wrong_already(small, images, labels):
+    wrong = (labels + 1) % 10
+    wrong[[2, 33]] = labels[[2, 33]]
+    sliders = explorer.FgsmExplorer(small, images, wrong)
+    for start, found in ((3, 33), (33, 2)):
+        message = {"place": start, "level": explorer.LAST, "attack": "fgsm", "only": -1}
+        sliders.widget.children[-1]._handle_custom_msg(message, [])
+        assert sliders.image.value == found
 
 
 def test_images_of_other_classes_are_passed_without_being_computed(sliders, labels, monkeypatch):
