@@ -77,7 +77,7 @@ def sliders():
     body = BeautifulSoup(explorer.to_html([figures.RUNNING_IMAGE, *range(SLIDERS - 1)]), "html.parser").body
     body.h1.decompose()
     origin = f"Computed for this page on {SLIDERS} test images of {dataset.name}."
-    return f"{body.decode_contents()}<p><small>{origin}</small></p>"
+    return f'{body.decode_contents()}<p class="origin">{origin}</p>'
 
 
 def write_site(folder, books):
