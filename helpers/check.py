@@ -6,6 +6,7 @@ The first cell of every notebook calls `ready`, which stops it with such a line 
 """
 
 import contextlib
+import importlib
 import io
 import os
 import shutil
@@ -52,9 +53,7 @@ class NotReady(RuntimeError):
 def ready():
     """Raise NotReady, before anything slow is imported, where the notebooks cannot run; say what they may miss."""
     if "google.colab" in sys.modules:
-        from google.colab import output
-
-        output.enable_custom_widget_manager()  # Colab shows no sliders before
+        importlib.import_module("google.colab.output").enable_custom_widget_manager()  # no sliders before
     findings = [python(), packages(), memory()]
     if stops := [finding for finding in findings if finding.stops]:
         raise NotReady("\n".join(map(str, stops)))

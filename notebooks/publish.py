@@ -77,7 +77,7 @@ def sliders():
     body = BeautifulSoup(explorer.to_html([figures.RUNNING_IMAGE, *range(SLIDERS - 1)]), "html.parser").body
     body.h1.decompose()
     origin = f"Computed for this page on {SLIDERS} test images of {dataset.name}."
-    return f"{body.decode_contents()}<p><small>{origin}</small></p>"
+    return f'{body.decode_contents()}<p class="origin">{origin}</p>'
 
 
 def write_site(folder, books):
@@ -184,7 +184,7 @@ def _page(book, template, explorer, **resources):
 
 
 def _outputs(cell, explorer):
-    """A cell's outputs: each picture and its caption as one figure, and the explorer where it asked for a kernel."""
+    """A cell's outputs: each picture and its caption as one figure, and the explorer of the test images."""
     outputs = iter(cell.outputs)
     for output in outputs:
         shown = output.get("data", {})
@@ -193,7 +193,7 @@ def _outputs(cell, explorer):
             next(outputs)  # the caption, which figures.show puts below; to a screen reader it would say the same again
             picture = f'<img alt="{alt}" src="data:image/png;base64,{shown["image/png"]}">'
             yield _html(f'<figure>{picture}<figcaption aria-hidden="true">{alt}</figcaption></figure>')
-        elif shown.get("text/plain") == build.NO_KERNEL and "FgsmExplorer(" in cell.source:
+        elif shown.get("text/plain") == build.NO_KERNEL and "FgsmExplorer(model, dataset.x_test" in cell.source:
             yield _html(explorer)
         else:
             yield output

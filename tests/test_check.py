@@ -117,6 +117,7 @@ def test_a_sound_notebook_hears_nothing_but_what_it_may_miss(monkeypatch, capsys
 def test_colab_shows_sliders(monkeypatch):
     asked = []
     output = types.SimpleNamespace(enable_custom_widget_manager=lambda: asked.append("sliders"))
-    monkeypatch.setitem(sys.modules, "google.colab", types.SimpleNamespace(output=output))
+    monkeypatch.setitem(sys.modules, "google.colab", types.SimpleNamespace())
+    monkeypatch.setitem(sys.modules, "google.colab.output", output)
     check.ready()
     assert asked == ["sliders"]

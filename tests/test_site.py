@@ -87,7 +87,7 @@ def alternatives(cells):
 # What sticks out of the slide that is shown, what is cut off at the side, and figures too small to read.
 TROUBLE = """(smallest) => [...Reveal.getCurrentSlide().querySelectorAll("*")].flatMap((node) => {
   const box = node.getBoundingClientRect(), text = node.textContent.trim().slice(0, 50);
-  if (!box.width || !box.height || node.closest("aside, math")) return [];
+  if (!box.width || !box.height || !node.checkVisibility() || node.closest("aside, math")) return [];
   const over = Math.ceil(Math.max(box.bottom - innerHeight, box.right - innerWidth, -box.top, -box.left) - 1);
   const scale = node.matches("img") ? Math.min(box.width / node.naturalWidth, box.height / node.naturalHeight) : 1;
   return [
@@ -165,6 +165,9 @@ def test_the_sliders_work_without_kernel_and_network(offline, written, folder):
     expect(page.locator(".fgsm .epsilon")).to_contain_text("ε = 32/255")
     page.get_by_role("slider", name="image", exact=True).press("ArrowRight")
     expect(page.locator(".fgsm figcaption").first).to_contain_text("image 0")
+    page.get_by_role("radio", name="random signs").click()
+    expect(page.get_by_role("radio", name="random signs")).to_be_checked()
+    page.get_by_role("button", name="next fooled image").click()
     if folder == "slides":
         assert page.evaluate("Reveal.getIndices().h") == 1  # the keys moved the sliders alone
 
@@ -309,7 +312,8 @@ def test_the_first_cell_is_all_that_colab_needs(name, monkeypatch):
     first = next(cell.source for cell in notebook(name).cells if cell.cell_type == "code")
     asked = []
     output = types.SimpleNamespace(enable_custom_widget_manager=lambda: asked.append("sliders"))
-    monkeypatch.setitem(sys.modules, "google.colab", types.SimpleNamespace(output=output))
+    monkeypatch.setitem(sys.modules, "google.colab", types.SimpleNamespace())
+    monkeypatch.setitem(sys.modules, "google.colab.output", output)
     shell = InteractiveShell(config=Config({"HistoryManager": {"enabled": False}}))
     shell.register_magic_function(lambda line: asked.append(line), magic_name="pip")
     shell.run_cell(first).raise_error()
