@@ -293,8 +293,9 @@ for name, value in {**run.record["recipe"], **run.record["versions"], "parameter
 
 # %% tags=["core"]
 quick_recipe = training.RECIPES["fast"]
-for name in ("epochs", "batch_size", "optimizer", "learning_rate", "schedule", "augment", "label_smoothing"):
-    print(f"{name:>15}: {getattr(recipe, name)!s:32} → {getattr(quick_recipe, name)}")
+print(f"{'epochs':>15}: {recipe.epochs[dataset.name]:<8} → {quick_recipe.epochs[dataset.name]}")
+for name in ("batch_size", "optimizer", "learning_rate", "schedule", "augment", "label_smoothing"):
+    print(f"{name:>15}: {getattr(recipe, name)!s:8} → {getattr(quick_recipe, name)}")
 
 # %% [markdown] tags=["core"] slideshow={"slide_type": "subslide"}
 # **Predict:** how many times as long as `fast` does the slides' recipe take to get there?
