@@ -24,7 +24,7 @@ from helpers import data, runs
 NOTEBOOKS = Path(__file__).resolve().parent
 KEPT = ("tags", "slideshow", "jupyter")
 WIDGET = "application/vnd.jupyter.widget-view+json"
-NO_KERNEL = "Run this cell: the sliders need a running kernel."
+NO_KERNEL = "Run this cell: what it shows needs a running kernel."
 
 
 def read(source):
