@@ -523,7 +523,8 @@ def test_names_in_jupyterlab_are_shown_and_never_run(page, tmp_path):
         "explorer.FgsmExplorer(models.build('vgg3'), *sketches.draw(2, 0), class_names=[hostile] * 10)",
         "import os; os.environ['CIFAR10_DIR'] = '/' + hostile\ndata.load()",
     ]
-    book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
+    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
+    book = nbformat.v4.new_notebook(metadata=kernel, cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
     nbformat.write(book, tmp_path / "hostile.ipynb")
     with jupyterlab(tmp_path) as address:
         run_all(page, address("hostile.ipynb"))
