@@ -565,24 +565,42 @@ def test_ctrl_c_leaves_what_the_next_call_goes_on_with(mirrors, machine):
     assert re.fullmatch(r"right from [\d,]+", mirrors.asked[-1]) and files(machine) == KEPT
 
 
+def stage(machine):
+    """How far a download has come, by what lies there."""
+    left = files(machine) if machine.exists() else []
+    for part, name in ((".new/", "unpacking"), ("-target/", "finished"), (".part", "transfer"), ("archive", "archive")):
+        if any(part in path for path in left):
+            return name
+    return "nothing"
+
+
 @pytest.mark.parametrize("kills", [3, pytest.param(50, marks=pytest.mark.long)])
 def test_a_killed_download_is_taken_up(kills, mirrors, machine, capsys):
-    """SIGKILL at a random moment, from the start of the transfer to the end of unpacking."""
-    chance, left = random.Random(0), Counter()
+    """SIGKILL at a random moment of the transfer or of unpacking; what was finished by then is begun anew."""
+    chance, found = random.Random(0), Counter()
     mirrors.urls("paced")
     for _ in range(kills):
+        before = stage(machine)
         process = start("data._find(download=True)", machine)
-        process.stdout.read(8)  # of "Fetching": or nothing, where there is only unpacking left to do
-        time.sleep(chance.uniform(0, 2.5))
+        # Once the archive is there, only unpacking is left.
+        wanted = (
+            "unpacking" if before in ("archive", "unpacking") else chance.choice(("transfer", "transfer", "unpacking"))
+        )
+        wait_until(lambda wanted=wanted, process=process: stage(machine) == wanted or process.poll() is not None)
+        time.sleep(chance.uniform(0, {"transfer": 0.6, "unpacking": 0.15}[wanted]))
         process.kill()
         process.communicate()
-        stage = next(reversed([path for path in files(machine) if path != "cifar-10.lock"]), "nothing")
-        left[Path(stage).name if "batch" not in Path(stage).stem else "batches"] += 1
-        if left[KEPT[-2]] + left["batches"] and chance.random() < 0.5:
+        found[stage(machine)] += 1
+        # Nothing that had arrived was lost.
+        assert before not in ("archive", "unpacking") or stage(machine) != "transfer"
+        if stage(machine) == "finished":
+            assert_is_the_folder(data.load("cifar10", download=False))
+        if stage(machine) in ("finished", "unpacking") and chance.random() < 0.7:
             shutil.rmtree(machine)
     assert data._find(download=True)[0] in ("download", "Keras cache")
     with capsys.disabled():
-        print(f"\n{kills} downloads killed, which left {dict(left)}")
+        print(f"\n{kills} downloads killed, which left {dict(found)}")
+    assert found["transfer"] and found["transfer"] + found["unpacking"] > kills / 2
     assert files(machine) == KEPT
     assert_is_the_folder(data.load("cifar10", download=False))
 
