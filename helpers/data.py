@@ -353,7 +353,7 @@ def _append(part, start, answer, speed, seconds):
         return "wrong length"
     begin, arrived = time.monotonic(), 0
     with (
-        open(part, "ab") as file,
+        open(part, "ab", buffering=0) as file,
         tqdm(total=ARCHIVE_BYTES, initial=start, unit="B", unit_scale=True, leave=False) as bar,
     ):
         # read1, because read would wait for a whole piece, however slowly it trickles in.

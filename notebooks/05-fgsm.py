@@ -14,6 +14,18 @@
 # pictures. **Time:** 22 minutes for the core. Running everything takes about a minute and less than 1.5 GB.
 
 # %% tags=["core"] slideshow={"slide_type": "skip"}
+import sys
+
+if "google.colab" in sys.modules:  # there is nothing but this notebook there
+    repository = "https://github.com/OWNER/cnn-fgsm-lecture"
+    # %pip install -q "cnn-fgsm-lecture[colab] @ git+{repository}"
+try:
+    from helpers import check
+except ImportError as reason:
+    raise ImportError(f"{reason}: this kernel is not the lecture's; start Jupyter by `make lab`") from None
+check.ready()
+
+# %% tags=["core"] slideshow={"slide_type": "skip"}
 import warnings
 
 import numpy as np
