@@ -335,6 +335,7 @@ figures.show(
 # <details><summary>Speaker notes</summary>
 #
 # The point: a recipe is part of a result. "A CNN reaches 80% on CIFAR-10" means little without the time that it took.
+# Both times are from the same machine, on other days and with other load: the factor is right to within two or so.
 # Common wrong answer: "the network is smaller, so it is worse". Set `LIVE` before the lecture if you want to train
 # here, and run the cell before you explain the list.
 #
