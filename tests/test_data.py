@@ -553,7 +553,8 @@ def test_processes_that_start_at_once_download_once(mirrors, machine):
 @pytest.mark.skipif(sys.platform == "win32", reason="no SIGINT to send on Windows")
 def test_ctrl_c_leaves_what_the_next_call_goes_on_with(mirrors, machine):
     mirrors.urls("trickle")
-    process = start("data.main()", machine)
+    # Where the tests themselves run in the background, Ctrl-C is ignored unless asked for.
+    process = start("import signal\nsignal.signal(signal.SIGINT, signal.default_int_handler)\ndata.main()", machine)
     part = machine / "cifar-10-batches-py-target_archive.part"
     wait_until(lambda: part.exists() and part.stat().st_size)
     process.send_signal(signal.SIGINT)
