@@ -1,6 +1,6 @@
 """What the lecture's notebooks share: data, networks, attacks, evaluation, figures, sliders.
 
-Read the modules in this order: sketches, data, photographs, models, attacks, evaluation, runs, training,
+Read the modules in this order: sketches, data, photographs, models, attacks, evaluation, runs, robustness, training,
 experiments, figures, explorer, check. Importing this package does not import TensorFlow.
 """
 

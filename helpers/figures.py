@@ -611,3 +611,79 @@ def accuracy_against_epsilon(epsilons, curves, marked):
     axis.set(xlabel="ε (grey levels of 255)", ylabel="accuracy (%)", ylim=(0, 100))
     _label_lines(axis, 255 * epsilons[-1], {n: (100 * a[-1], c) for n, (a, c) in curves.items()})
     return figure
+
+
+def under_attacks(panels, marked):
+    """Accuracy against ε under several attacks, one panel a network; a dotted line stands at ε = `marked`.
+
+    `panels` maps a network's name to {attack: (grey levels of 255, accuracies in [0, 1], colour)}.
+    """
+    figure, axes = new(columns=len(panels), height=4.8, sharey=True)
+    for axis, (name, curves) in zip(axes, panels.items(), strict=True):
+        for levels, accuracies, colour in curves.values():
+            axis.plot(levels, 100 * np.asarray(accuracies), "o-", color=colour, markersize=6)
+        axis.axvline(255 * marked, color=GREY, linewidth=1.2, linestyle=":")
+        axis.set(title=name, xlabel="ε (grey levels of 255)", ylim=(0, 100))
+        for attack, (levels, accuracies, colour) in curves.items():
+            _label_lines(axis, levels[-1], {attack: (100 * accuracies[-1], colour)})
+    axes[0].set_ylabel("accuracy (%)")
+    return figure
+
+
+def still_right(levels, overall, classes, names):
+    """Which share of the images FGSM has fooled at no ε so far: all images blue, each class grey, the extremes named.
+
+    `levels` are grey levels of 255, `overall` shares in [0, 1], `classes` the same for each class (k, classes).
+    """
+    figure, axis = new(height=4.8)
+    shares = 100 * np.asarray(classes)
+    axis.plot(levels, shares, color="#C8CCD1", linewidth=1.5)
+    axis.plot(levels, 100 * np.asarray(overall), color=BLUE, linewidth=4)
+    middle = int(np.argmax(np.ptp(shares, axis=1)))  # where the classes are furthest apart
+    first, last = np.argsort(shares[middle])[[0, -1]]
+    for extreme, colour in ((first, ORANGE), (last, GREEN)):
+        axis.plot(levels, shares[:, extreme], color=colour)
+        aside, beside = (10, "left") if extreme == last else (-10, "right")
+        axis.annotate(
+            names[extreme],
+            (levels[middle], shares[middle, extreme]),
+            (aside, aside),
+            textcoords="offset points",
+            color=colour,
+            ha=beside,
+            va="center",
+        )
+    _label_lines(axis, levels[-1], {"all classes": (100 * overall[-1], BLUE)})
+    axis.set(xlabel="ε (grey levels of 255)", ylabel="never fooled so far (%)", ylim=(0, 100))
+    return figure
+
+
+# 06-defence
+
+
+def epochs_under_attack(history):
+    """Accuracy on test images after each epoch: untouched, under FGSM, and under PGD."""
+    figure, axis = new(height=4.6)
+    epochs = np.arange(1, len(history["loss"]) + 1)
+    lines = {"untouched": ("test_accuracy", BLUE), "FGSM": ("fgsm_accuracy", ORANGE), "PGD": ("pgd_accuracy", GREEN)}
+    for key, colour in lines.values():
+        axis.plot(epochs, 100 * np.array(history[key]), "o-", color=colour, markersize=8)
+    axis.set(xlabel="epoch", ylabel="accuracy (%)", ylim=(0, 100), xticks=epochs[:: -(-len(epochs) // 10)])
+    _label_lines(axis, epochs[-1], {name: (100 * history[key][-1], colour) for name, (key, colour) in lines.items()})
+    return figure
+
+
+def untouched_and_attacked(points):
+    """What a defence costs and gains: each network's accuracy on untouched images, and under attack.
+
+    `points` maps a name to (accuracy, accuracy under attack, colour), in [0, 1].
+    """
+    figure, axis = new(height=5.2)
+    for number, (name, (clean, robust, colour)) in enumerate(points.items()):
+        place = 100 * clean, 100 * robust
+        above = 14 if number % 2 == 0 else -28  # names of neighbours stay apart
+        axis.plot(*place, "o", color=colour, markersize=12)
+        axis.annotate(name, place, (0, above), textcoords="offset points", color=colour, ha="center")
+    axis.set(xlabel="accuracy on untouched images (%)", ylabel="accuracy under PGD (%)")
+    axis.margins(x=0.15, y=0.25)
+    return figure

@@ -110,16 +110,17 @@ def airbench_group(filters):
     ]
 
 
-def airbench(widths, name):
-    """A network that learns in few epochs. Its first layer is set from the training images, by `whiten`.
+def airbench(widths, name, first=None):
+    """A network that learns in few epochs, of one airbench_group for each of `widths`.
 
+    Its layer `first` is by default "whiten", which `whiten` sets from the training images.
     Source: the ideas of Jordan 2024, arXiv:2404.00498. Taught in 03-training.
     """
     standard_normal = keras.initializers.RandomNormal(stddev=1)
     return keras.Sequential(
         [
             keras.Input((32, 32, 3)),
-            layers.Conv2D(24, 2, use_bias=False, trainable=False, name="whiten"),
+            first or layers.Conv2D(24, 2, use_bias=False, trainable=False, name="whiten"),
             layers.ReLU(),
             *(layer for filters in widths for layer in airbench_group(filters)),
             layers.MaxPooling2D(3),
@@ -154,7 +155,12 @@ def strong():
     return airbench((64, 256, 256), "strong")
 
 
-_BUILDERS = {builder.__name__: builder for builder in (vgg3, fast, strong)}
+def defended():
+    """A network to be trained under attack. Nothing is whitened: that would amplify the faint patterns of an attack."""
+    return airbench((48, 96, 192), "defended", first=layers.Conv2D(24, 3, kernel_initializer="he_uniform"))
+
+
+_BUILDERS = {builder.__name__: builder for builder in (vgg3, fast, strong, defended)}
 NAMES = tuple(_BUILDERS)
 
 

@@ -109,13 +109,13 @@ def save(run, name, dataset, root=RECORDED):
             path.unlink(missing_ok=True)
 
 
-def save_record(record, target):
-    """Write `record` to target/record.json in the same way; a run that needs no weights is kept so."""
+def save_record(record, target, name="record.json"):
+    """Write `record` to the file `name` in the folder `target` in the same way; a run that needs no weights is kept so."""
     target.mkdir(parents=True, exist_ok=True)
-    beside = target / "new.record.json"
+    beside = target / f"new.{name}"
     try:
         _write(record, beside)
-        os.replace(beside, target / "record.json")
+        os.replace(beside, target / name)
     finally:
         beside.unlink(missing_ok=True)
 

@@ -20,8 +20,22 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from . import data, evaluation, models, runs
+from . import attacks, data, evaluation, models, runs
 from .models import keras, tf
+
+
+@dataclass(frozen=True)
+class Attack:
+    """How each batch is attacked before the network learns from it: FGSM for one step, PGD for several.
+
+    `epsilon` and `step_size` are on the scale from 0 to 1. With `random_start` the first step begins anywhere within
+    epsilon of the picture, otherwise at the picture.
+    """
+
+    epsilon: float
+    step_size: float
+    steps: int = 1
+    random_start: bool = True
 
 
 @dataclass(frozen=True)
@@ -33,7 +47,8 @@ class Recipe:
     `optimizer` is "SGD" or "Muon". `schedule` is "constant", "linear" (the learning rate falls to zero) or
     "one-cycle" (it rises first). With `augment` the pictures are moved and mirrored. With `views` the final test
     accuracies are also taken with models.on_six_views. `judged` limits how many training images are judged after
-    each epoch, where judging all would take too long; the final accuracies are taken on all.
+    each epoch, where judging all would take too long; the final accuracies are taken on all. With `attack` the network
+    learns from attacked pictures only, and its accuracy under attack is taken after each epoch, too.
     """
 
     network: str
@@ -49,6 +64,7 @@ class Recipe:
     label_smoothing: float = 0.0
     judged: int | None = None
     views: bool = False
+    attack: Attack | None = None
 
 
 # Learning rate and momentum are the slides'. They name neither batch size nor epochs, so both are assumptions: 32 is
@@ -73,8 +89,30 @@ RECIPES["longer"] = dataclasses.replace(RECIPES["fast"], epochs={"cifar10": 8, "
 RECIPES["strong"] = dataclasses.replace(
     RECIPES["fast"], network="strong", epochs={"cifar10": 10, "sketches": 4}, views=True
 )
+RECIPES["defended-fgsm"] = dataclasses.replace(
+    RECIPES["fast"],
+    network="defended",
+    epochs={"cifar10": 15, "sketches": 6},
+    batch_size=500,
+    label_smoothing=0.0,
+    attack=Attack(epsilon=8 / 255, step_size=10 / 255),
+)
+RECIPES["defended-pgd"] = dataclasses.replace(
+    RECIPES["defended-fgsm"],
+    epochs={"cifar10": 10, "sketches": 6},
+    attack=Attack(epsilon=8 / 255, step_size=4 / 255, steps=3),
+)
+# Shown in 06-defence as it goes wrong: no random start, and a step that is twice as large.
+RECIPES["overfitted-fgsm"] = dataclasses.replace(
+    RECIPES["defended-fgsm"],
+    epochs={"cifar10": 4, "sketches": 4},
+    attack=Attack(epsilon=16 / 255, step_size=16 / 255, random_start=False),
+)
 
-HISTORY = ("loss", "accuracy", "train_loss", "train_accuracy", "test_loss", "test_accuracy", "seconds")
+HISTORY = ("loss", "accuracy", "train_loss", "train_accuracy", "test_loss", "test_accuracy")
+# What a recipe with an attack adds: accuracy on the first ATTACKED test images under the recipe's epsilon.
+UNDER_ATTACK = {"FGSM": "fgsm_accuracy", "PGD": "pgd_accuracy"}
+ATTACKED = 500
 
 
 def number_format_here(recipe):
@@ -149,13 +187,29 @@ def orthogonal(step):
     return tf.reshape(tf.transpose(matrix), step.shape)
 
 
-def make_step(model, optimizer, label_smoothing=0.0):
+def attacked(model, images, labels, attack, seed):
+    """A batch of images, float32 tensor in [0, 1], as `attack` leaves it. `seed` are the two integers of its chance."""
+    lowest, highest = (tf.clip_by_value(images + way * attack.epsilon, 0.0, 1.0) for way in (-1, 1))
+    moved = images
+    if attack.random_start:
+        chance = tf.random.stateless_uniform(tf.shape(images), seed, -attack.epsilon, attack.epsilon)
+        moved = tf.clip_by_value(images + chance, lowest, highest)
+    for _ in range(attack.steps):
+        uphill = tf.sign(attacks.input_gradient(model, moved, labels))
+        moved = tf.clip_by_value(moved + attack.step_size * uphill, lowest, highest)
+    return moved
+
+
+def make_step(model, optimizer, label_smoothing=0.0, attack=None):
     """One step of gradient descent as a compiled function: a batch goes in, its loss and accuracy come out."""
 
     @tf.function(reduce_retracing=True)
     def step(images, labels):
+        images = tf.cast(images, tf.float32) / 255.0
+        if attack:  # in 06-defence
+            images = attacked(model, images, labels, attack, seed=[0, optimizer.iterations.value])
         with tf.GradientTape() as tape:
-            logits = model(tf.cast(images, tf.float32) / 255.0, training=True)
+            logits = model(images, training=True)
             targets = (1 - label_smoothing) * tf.one_hot(labels, 10) + label_smoothing / 10
             loss = tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits(targets, logits))
         optimizer.apply(tape.gradient(loss, model.trainable_variables), model.trainable_variables)
@@ -183,8 +237,10 @@ def train(recipe, dataset, *, epochs=None, on_step=None, on_epoch=None, checkpoi
     optimizer = _optimizer(recipe, epochs * -(-len(dataset.x_train) // recipe.batch_size))
     optimizer.build(model.trainable_variables)
     keeper = _Checkpoint(checkpoint, recipe, epochs, dataset, [*model.variables, *optimizer.variables])
-    history = keeper.restore() or {name: [] for name in HISTORY}
-    step, part = make_step(model, optimizer, recipe.label_smoothing), slice(recipe.judged)
+    names = [*HISTORY, *(UNDER_ATTACK.values() if recipe.attack else ()), "seconds"]
+    history = keeper.restore() or {name: [] for name in names}
+    step, part = make_step(model, optimizer, recipe.label_smoothing, recipe.attack), slice(recipe.judged)
+    final = build(recipe.network, "float32")
     for epoch in range(len(history["loss"]), epochs):
         begin = time.perf_counter()
         values = _one_epoch(step, recipe, dataset, epoch, epochs, on_step)
@@ -193,14 +249,23 @@ def train(recipe, dataset, *, epochs=None, on_step=None, on_epoch=None, checkpoi
             *evaluation.loss_and_accuracy(model, dataset.x_train[part], dataset.y_train[part]),
             *evaluation.loss_and_accuracy(model, dataset.x_test, dataset.y_test),
         ]
-        for name, value in zip(HISTORY, [*values, time.perf_counter() - begin], strict=True):
+        if recipe.attack:
+            final.set_weights(model.get_weights())
+            values += _accuracies_under_attack(final, dataset, recipe.attack.epsilon)
+        for name, value in zip(names, [*values, time.perf_counter() - begin], strict=True):
             history[name].append(round(value, 5))
         keeper.write(history)
         if on_epoch:
             on_epoch(history)
-    final = build(recipe.network, "float32")
     final.set_weights(model.get_weights())
     return runs.Run(final, _record(recipe, dataset, final, history))
+
+
+def _accuracies_under_attack(model, dataset, epsilon):
+    images, labels = data.to_float(dataset.x_test[:ATTACKED]), dataset.y_test[:ATTACKED]
+    one_step = attacks.fgsm(model, images, labels, epsilon)
+    many_steps = attacks.pgd(model, images, labels, epsilon, step_size=epsilon / 4, steps=10)
+    return [evaluation.accuracy(model, adversarial, labels) for adversarial in (one_step, many_steps)]
 
 
 def _optimizer(recipe, steps):
@@ -373,7 +438,9 @@ def _progress(recipe, dataset):
         tqdm.write(
             f"epoch {len(history['loss']):3}/{recipe.epochs[dataset.name]}  loss {last['loss']:.3f}  "
             f"accuracy {last['accuracy']:.1%} with dropout, {last['train_accuracy']:.2%} without, "
-            f"{last['test_accuracy']:.2%} on test images  {last['seconds']:.0f} s"
+            f"{last['test_accuracy']:.2%} on test images"
+            + "".join(f", {last[key]:.1%} under {name}" for name, key in UNDER_ATTACK.items() if key in last)
+            + f"  {last['seconds']:.0f} s"
         )
 
     return {"on_step": on_step, "on_epoch": on_epoch}

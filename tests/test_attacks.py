@@ -1,5 +1,7 @@
 """FGSM against independent implementations, and a test for each way in which an FGSM has gone wrong before."""
 
+import subprocess
+import sys
 import warnings
 
 import keras
@@ -50,6 +52,21 @@ def test_same_pixels_as_cleverhans(network, pictures, targeted):
     )
     ours = attacks.fgsm(network, images, labels, EPSILON, targeted=targeted)
     assert np.mean(ours != theirs.numpy()) <= 1e-5
+
+
+def test_same_pixels_as_art(network, pictures):
+    classification = pytest.importorskip("art.estimators.classification")
+    evasion = pytest.importorskip("art.attacks.evasion")
+    images, labels = pictures
+    classifier = classification.TensorFlowV2Classifier(
+        model=network,
+        nb_classes=10,
+        input_shape=(32, 32, 3),
+        loss_object=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        clip_values=(0, 1),
+    )
+    theirs = evasion.FastGradientMethod(classifier, eps=EPSILON).generate(images, labels)
+    assert np.mean(attacks.fgsm(network, images, labels, EPSILON) != theirs) <= 1e-5
 
 
 def test_pgd_is_as_strong_as_foolbox(network, dataset):
@@ -260,6 +277,28 @@ def test_no_retracing_when_epsilon_changes(network, pictures):
     for epsilon in (0.02, 0.03, 0.05):
         attacks.fgsm(network, images, labels, epsilon)
     assert attacks.input_gradient.experimental_get_tracing_count() == before
+
+
+# Prints by how many bytes the attack of 10,000 images raises the peak of a process's memory, the result included.
+TEN_THOUSAND = """
+import resource, sys
+import numpy as np
+from helpers import attacks, runs
+network = runs.load("vgg3", sys.argv[1]).model
+images = np.random.default_rng(0).random((10_000, 32, 32, 3), np.float32)
+labels = np.zeros(10_000, int)
+attacks.fgsm(network, images[:1], labels[:1], 0.03)
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+adversarial = attacks.fgsm(network, images, labels, 0.03)
+print(1024 * (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before))
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems count memory in other units")
+def test_ten_thousand_images_fit_into_600_megabytes(dataset):
+    done = subprocess.run([sys.executable, "-c", TEN_THOUSAND, dataset.name], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) < 600e6
 
 
 def test_sweep_equals_one_attack_for_each_epsilon(network, pictures):

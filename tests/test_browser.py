@@ -119,7 +119,8 @@ def part_of_05(target, first, last):
     """Write 05-fgsm without outputs: the code at its beginning, and the cells with `first` to `last`."""
     notebook = nbformat.read(NOTEBOOK, as_version=4)
     opening, start = (
-        next(i for i, c in enumerate(notebook.cells) if word in c.source) for word in ("from helpers.explorer import", first)
+        next(i for i, c in enumerate(notebook.cells) if word in c.source)
+        for word in ("from helpers.explorer import", first)
     )
     end = next(i for i, c in enumerate(notebook.cells) if last in c.source)
     notebook.cells = [notebook.cells[opening], *notebook.cells[start : end + 1]]

@@ -175,3 +175,37 @@ def test_live_curve_takes_a_training_of_three_batches(capsys):
         curve.on_step(done, 3, 2.0, 0.1)
     curve.on_epoch({"test_loss": [1.9], "test_accuracy": [0.2]})
     assert curve.points == [pytest.approx((3, 2.0, 0.1))] and curve.tests == [(3, 1.9, 0.2)]
+
+
+# 05-fgsm and 06-defence
+
+
+def test_under_attacks_labels_each_curve_at_its_own_end():
+    curves = {"FGSM": (range(5), [0.8, 0.4, 0.2, 0.1, 0.1], figures.ORANGE), "PGD": ((0, 2), [0.8, 0.0], figures.GREEN)}
+    figure = figures.under_attacks({"one": curves, "two": curves}, 2 / 255)
+    assert_nothing_is_cut_off(figure)
+    assert [words(figure).count(word) for word in ("FGSM", "PGD", "one", "two")] == [2, 2, 1, 1]
+    assert list(figure.axes[0].lines[1].get_ydata()) == [80, 0]
+
+
+def test_still_right_names_the_classes_that_are_furthest_apart():
+    classes = np.array([np.full(10, 0.9), np.linspace(0.2, 0.8, 10), np.linspace(0.1, 0.2, 10)])
+    figure = figures.still_right((0, 1, 2), classes.mean(axis=1), classes, NAMES)
+    assert_nothing_is_cut_off(figure)
+    assert set(words(figure)) & set(NAMES) == {NAMES[0], NAMES[9]}
+
+
+def test_epochs_under_attack():
+    history = {"loss": [2, 1], "test_accuracy": [0.5, 0.6], "fgsm_accuracy": [0.3, 0.7], "pgd_accuracy": [0.3, 0.0]}
+    figure = figures.epochs_under_attack(history)
+    assert_nothing_is_cut_off(figure)
+    assert [list(line.get_ydata()) for line in figure.axes[0].lines] == [[50, 60], [30, 70], [30, 0]]
+    assert {"untouched", "FGSM", "PGD"} <= set(words(figure))
+
+
+def test_untouched_and_attacked_keeps_the_names_of_neighbours_apart():
+    points = {"a network": (0.75, 0.40, figures.BLUE), "another one": (0.74, 0.41, figures.BLUE)}
+    figure = figures.untouched_and_attacked(points)
+    assert_nothing_is_cut_off(figure)
+    first, second = (text.get_window_extent() for text in figure.axes[0].texts)
+    assert not first.overlaps(second)

@@ -8,7 +8,7 @@ import sys
 import numpy as np
 import pytest
 
-from helpers import data, evaluation, models, runs, training
+from helpers import attacks, data, evaluation, models, runs, training
 from helpers.models import tf
 
 RECIPE = dataclasses.replace(training.RECIPES["vgg3"], learning_rate=0.01)
@@ -27,7 +27,7 @@ def test_the_loss_falls_and_everything_is_recorded(few):
     seen = []
     run = training.train(RECIPE, few, epochs=3, on_step=lambda *step: seen.append(step))
     assert [step[0] for step in seen] == list(range(1, 31)) and seen[0][1] == 30
-    assert list(run.history) == list(training.HISTORY)
+    assert list(run.history) == [*training.HISTORY, "seconds"]
     assert all(len(values) == 3 for values in run.history.values())
     assert run.history["loss"][-1] < run.history["loss"][0] - 0.1  # without a step it stays where it began
     assert run.record["accuracy"]["test"] == evaluation.accuracy(run.model, few.x_test, few.y_test)
@@ -37,17 +37,51 @@ def test_the_loss_falls_and_everything_is_recorded(few):
     json.dumps(run.record)
 
 
-def test_an_interrupted_training_ends_where_an_uninterrupted_one_does(few, tmp_path):
+@pytest.mark.parametrize("attack", [None, training.Attack(epsilon=8 / 255, step_size=10 / 255)])
+def test_an_interrupted_training_ends_where_an_uninterrupted_one_does(few, tmp_path, attack):
     def interrupt(history):
         raise KeyboardInterrupt
 
+    recipe = dataclasses.replace(RECIPE, attack=attack, number_format="float32")
     checkpoint = tmp_path / "checkpoint.npz"
     with pytest.raises(KeyboardInterrupt):
-        training.train(RECIPE, few, epochs=2, checkpoint=checkpoint, on_epoch=interrupt)
-    resumed = training.train(RECIPE, few, epochs=2, checkpoint=checkpoint)
-    straight = training.train(RECIPE, few, epochs=2)
+        training.train(recipe, few, epochs=2, checkpoint=checkpoint, on_epoch=interrupt)
+    resumed = training.train(recipe, few, epochs=2, checkpoint=checkpoint)
+    straight = training.train(recipe, few, epochs=2)
     np.testing.assert_allclose(weights(resumed), weights(straight), rtol=1e-4, atol=1e-6)
     assert resumed.history["loss"] == pytest.approx(straight.history["loss"], rel=1e-3)
+
+
+@pytest.fixture(scope="module")
+def batch(few):
+    images, labels = data.to_float(few.x_train[:20]), few.y_train[:20]
+    return runs.load("vgg3", "sketches").model, tf.constant(images), tf.constant(labels)
+
+
+def test_one_step_without_a_random_start_is_fgsm(batch):
+    attack = training.Attack(epsilon=8 / 255, step_size=8 / 255, random_start=False)
+    ours = training.attacked(*batch, attack, seed=[0, 0]).numpy()
+    assert np.mean(abs(ours - attacks.fgsm(batch[0], batch[1].numpy(), batch[2].numpy(), 8 / 255)) > 1e-6) < 1e-4
+
+
+def test_a_random_start_depends_on_its_seed_alone_and_stays_in_the_box(batch):
+    attack = training.Attack(epsilon=8 / 255, step_size=10 / 255, steps=2)
+    one, again, other = (training.attacked(*batch, attack, seed=[0, seed]).numpy() for seed in (1, 1, 2))
+    assert np.array_equal(one, again) and not np.array_equal(one, other)
+    assert abs(one - batch[1].numpy()).max() <= 8 / 255 + 1e-7 and one.min() >= 0 and one.max() <= 1
+
+
+def test_training_under_attack_keeps_what_it_was_trained_for(few):
+    """What a network learns under attack holds under attack, and each epoch says so."""
+    plain = dataclasses.replace(training.RECIPES["defended-pgd"], batch_size=100, number_format="float32")
+    shares = {}
+    for name, recipe in (("defended", plain), ("plain", dataclasses.replace(plain, attack=None))):
+        run = training.train(recipe, data.load("sketches").first(2000, 200), epochs=2)
+        images, labels = data.to_float(few.x_test), few.y_test
+        moved = attacks.pgd(run.model, images, labels, 4 / 255, step_size=1 / 255, steps=5)
+        shares[name] = evaluation.accuracy(run.model, moved, labels)
+        assert [key in run.history for key in training.UNDER_ATTACK.values()] == [name == "defended"] * 2
+    assert shares["defended"] > shares["plain"] + 0.1
 
 
 def test_a_killed_training_loses_at_most_an_epoch(tmp_path):

@@ -1,0 +1,90 @@
+"""How recorded networks stand up to attack. Taught in 05-fgsm and 06-defence.
+
+    python -m helpers.robustness vgg3 --dataset cifar10
+
+attacks a recorded network with the test images and keeps what it finds beside its record, as attacks.json.
+"""
+
+import argparse
+import json
+import time
+
+import numpy as np
+from tqdm import tqdm
+
+from . import attacks, data, evaluation, runs
+
+# Grey levels of 255: FGSM at all of them, random signs and PGD, which take longer, at some.
+FGSM_LEVELS, RANDOM_LEVELS, PGD_LEVELS = tuple(range(17)), (0, 2, 4, 8, 16), (0, 2, 4, 8)
+NAMED = 8  # the level at which single numbers are given
+
+
+def report(model, dataset, progress=iter):
+    """Attack `model` with the test images of `dataset`: a dictionary that JSON can keep.
+
+    Shares are in [0, 1] and of all images, those included that were wrong to begin with. FGSM and random signs take
+    all test images, PGD (20 steps of ε/4, 5 restarts) the first data.ORIGINAL_TEST_IMAGES. "unfooled" has a row for
+    each level: of each class, the share that FGSM fooled at no level up to this one. "answers" counts true classes
+    (rows) and answers (columns) under FGSM at NAMED. `progress` wraps the levels of PGD, which takes most of the time.
+    """
+    images, labels = data.to_float(dataset.x_test), dataset.y_test
+    few = slice(data.ORIGINAL_TEST_IMAGES)
+    accuracies, answers = attacks.epsilon_sweep(model, images, labels, np.array(FGSM_LEVELS) / 255)
+    held = np.logical_and.accumulate(answers == labels)
+
+    def under(attack, levels, part=slice(None)):
+        return [evaluation.accuracy(model, attack(images[part], labels[part], k / 255), labels[part]) for k in levels]
+
+    def random_sign(images, _, epsilon):
+        return attacks.random_sign(images, epsilon, seed=0)
+
+    def pgd(images, labels, epsilon):
+        if not epsilon:
+            return images
+        return attacks.pgd(model, images, labels, epsilon, step_size=epsilon / 4, steps=20, restarts=5)
+
+    return {
+        "images": len(images),
+        "images under PGD": len(images[few]),
+        "FGSM": {"levels": FGSM_LEVELS, "accuracy": accuracies.tolist()},
+        "random signs": {"levels": RANDOM_LEVELS, "accuracy": under(random_sign, RANDOM_LEVELS)},
+        "PGD": {"levels": PGD_LEVELS, "accuracy": under(pgd, progress(PGD_LEVELS), few)},
+        "unfooled": [[float(np.mean(row[labels == k])) for k in range(len(data.CLASS_NAMES))] for row in held],
+        "answers": evaluation.confusion_matrix(labels, answers[FGSM_LEVELS.index(NAMED)]).tolist(),
+    }
+
+
+def load(name, dataset, root=runs.RECORDED):
+    """The kept report on the run `name`. Raises FileNotFoundError where there is none, ValueError where it is of others.
+
+    It belongs to the weights whose SHA-256 it names.
+    """
+    command = f"python -m helpers.robustness {name} --dataset {dataset}"
+    try:
+        found = json.loads((runs.folder(name, dataset, root) / "attacks.json").read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise FileNotFoundError(f"{error.filename} is missing; {command} makes it") from None
+    if found["weights_sha256"] != runs.read_record(name, dataset, root)["weights_sha256"]:
+        raise ValueError(f"the report on {name!r} is of other weights than those recorded; {command} makes it anew")
+    return found
+
+
+def main(arguments=None, root=runs.RECORDED):
+    parser = argparse.ArgumentParser(prog="python -m helpers.robustness", description=__doc__.split("\n\n")[-1])
+    parser.add_argument("name", help="a recorded run, such as vgg3")
+    parser.add_argument("--dataset", required=True, choices=("cifar10", "sketches"))
+    options = parser.parse_args(arguments)
+    try:
+        run, dataset = runs.load(options.name, options.dataset, root), data.load(options.dataset)
+        if dataset.digest() != run.record["dataset"]["digest"]:
+            raise ValueError(f"{options.name} was trained on another copy of {options.dataset} than {dataset.source}")
+        begin = time.perf_counter()
+        found = report(run.model, dataset, progress=tqdm)
+        found |= {"weights_sha256": run.record["weights_sha256"], "seconds": round(time.perf_counter() - begin)}
+        runs.save_record(found, runs.folder(options.name, options.dataset, root), "attacks.json")
+    except (FileNotFoundError, ValueError) as error:
+        raise SystemExit(str(error)) from None
+
+
+if __name__ == "__main__":
+    main()
