@@ -30,7 +30,7 @@ import warnings
 
 import numpy as np
 
-from helpers import attacks, data, evaluation, figures, runs
+from helpers import attacks, data, evaluation, figures, robustness, runs
 from helpers.explorer import FgsmExplorer
 from helpers.photographs import photograph
 
@@ -411,6 +411,116 @@ for loss in attacks.LOSSES:
 # better: the answers are the same as before. So count the images whose gradient is zero, and say so.
 
 # %% [markdown] tags=["optional"] slideshow={"slide_type": "skip"}
+# ## How far does it go?
+#
+# From here on: all test images, and the strongest network of the series beside the slides'. That takes minutes, so it was
+# done once: `python -m helpers.robustness vgg3 --dataset cifar10` repeats it.
+
+# %% tags=["optional"]
+reports = {name: robustness.load(name, dataset.name) for name in ("vgg3", "strong")}
+styles = {"random signs": figures.BLUE, "FGSM": figures.ORANGE, "PGD": figures.GREEN}
+panels = {
+    name: {a: (found[a]["levels"], found[a]["accuracy"], colour) for a, colour in styles.items()}
+    for name, found in reports.items()
+}
+named = robustness.NAMED
+at = {name: found["FGSM"]["accuracy"][named] for name, found in reports.items()}
+figures.show(
+    figures.under_attacks(panels, named / 255),
+    f"Accuracy against ε on {reports['vgg3']['images']:,} {dataset.name} test images, under PGD on the first "
+    f"{reports['vgg3']['images under PGD']:,}. At ε = {named}/255 FGSM leaves vgg3 {at['vgg3']:.1%} and strong "
+    f"{at['strong']:.1%} right, PGD {panels['vgg3']['PGD'][1][-1]:.1%} and {panels['strong']['PGD'][1][-1]:.1%}.",
+)
+
+# %% [markdown] tags=["optional"] slideshow={"slide_type": "skip"}
+# The better network is not the more robust one. **How to read such a curve honestly:**
+#
+# - FGSM tries one point for each ε. What it leaves is an *upper* bound of what a better attack leaves: look at PGD.
+# - The curve may rise again with ε. A step that is too long lands beyond the wrong answer.
+# - Name ε, the attack, the number of images, and whether those count that were wrong to begin with. Here they do.
+# - Without the control, random signs, you do not know whether the direction matters or only the size.
+
+# %% [markdown] tags=["optional"] slideshow={"slide_type": "skip"}
+# ### The smallest ε that fools
+#
+# For each picture, look for the first ε at which FGSM finds a wrong answer. Some pictures are fooled at no ε that was tried,
+# so this has no mean. A curve of what is left can show them, too.
+
+# %% tags=["optional"]
+found = reports["vgg3"]
+classes = np.array(found["unfooled"])
+left = classes.mean(axis=1)  # each class has as many test images, or nearly
+half = next((level for level, share in zip(found["FGSM"]["levels"], left) if share < 0.5), None)
+figures.show(
+    figures.still_right(found["FGSM"]["levels"], left, classes, data.CLASS_NAMES),
+    f"The share of {dataset.name} test images that FGSM on vgg3 has fooled at no ε up to the one below; what was wrong to "
+    f"begin with is missing from the start. Fewer than half are left from ε = {half}/255 on; {left[-1]:.1%} are left at "
+    f"ε = {found['FGSM']['levels'][-1]}/255. The two named classes are the furthest apart.",
+)
+
+# %% tags=["optional"]
+smallest = 255 * attacks.smallest_fooling_epsilon(model, images[:200], labels[:200], levels=4, finer=4)
+print(f"wrong already: {(smallest == 0).sum()} of 200; not fooled up to 4/255: {np.isnan(smallest).sum()}")
+print(f"fooled below 1/255, the smallest step of an 8-bit picture: {((smallest > 0) & (smallest < 1)).sum()}")
+
+# %% [markdown] tags=["optional"] slideshow={"slide_type": "skip"}
+# ### Who turns into whom?
+
+# %% tags=["optional"]
+counts = np.array(reports["vgg3"]["answers"])
+mistakes = counts * (1 - np.eye(len(counts), dtype=int))
+row, column = np.unravel_index(mistakes.argmax(), mistakes.shape)
+figures.show(
+    figures.confusion(counts, data.CLASS_NAMES),
+    f"The answers of vgg3 to {counts.sum():,} {dataset.name} test images under FGSM with ε = {named}/255. The commonest "
+    f"mistake is to take a {data.CLASS_NAMES[row]} for a {data.CLASS_NAMES[column]}: "
+    f"{mistakes.max() / counts[row].sum():.0%} of that class.",
+)
+
+# %% [markdown] tags=["optional"] slideshow={"slide_type": "skip"}
+# Compare it with the confusion matrix of 04: the attack follows the borders between classes that were weak before.
+#
+# ### Does a picture that fools one network fool another?
+
+# %% tags=["optional"]
+networks = {"vgg3": model, "strong": runs.load("strong", dataset.name).model}
+made_for = {name: attacks.fgsm(network, images, labels, named / 255) for name, network in networks.items()}
+made_for["nobody: random signs"] = attacks.random_sign(images, named / 255, seed=0)
+made_for["nobody: untouched"] = images
+rows = [
+    (name, *(f"{evaluation.accuracy(network, moved, labels):.1%}" for network in networks.values()))
+    for name, moved in made_for.items()
+]
+figures.show_table([f"made for, at ε = {named}/255", *(f"{name} is right on" for name in networks)], rows)
+
+# %% [markdown] tags=["optional"] slideshow={"slide_type": "skip"}
+# Read a column downwards: a picture made for the other network does more harm than random signs of the same size, and
+# less than one made for this network. So an attacker without access to your network can train one of their own.
+#
+# ### Does the attack survive being saved?
+#
+# A file holds whole grey levels. A photograph has them, and with ε = k/255 the attacked picture has them again: saving
+# changes nothing. With another ε, or with PGD, it rounds each value.
+
+# %% tags=["optional"]
+def saved(pictures):
+    """What is left of float pictures after a file of 8 bits for each value."""
+    return data.to_float(np.rint(255 * pictures).astype(np.uint8))
+
+
+for grey in (0.4, 0.6, 2, 8, 25.5):
+    moved = attacks.fgsm(model, images, labels, grey / 255)
+    shares = [f"{evaluation.accuracy(model, x, labels):.1%}" for x in (moved, saved(moved))]
+    print(f"FGSM, ε = {grey:>4}/255: {shares[0]} right as floats, {shares[1]} from a file")
+moved = attacks.pgd(model, images[:200], labels[:200], 2 / 255, step_size=0.5 / 255, steps=20)
+shares = [f"{evaluation.accuracy(model, x, labels[:200]):.1%}" for x in (moved, saved(moved))]
+print(f" PGD, ε =    2/255: {shares[0]} right as floats, {shares[1]} from a file (200 images)")
+
+# %% [markdown] tags=["optional"] slideshow={"slide_type": "skip"}
+# A step below half a level vanishes when it is rounded. One just above half a level is rounded *up* to a whole level.
+# Rounding is no defence.
+
+# %% [markdown] tags=["optional"] slideshow={"slide_type": "skip"}
 # ## The assignment's other option: a library
 #
 # Foolbox runs the same attack. Does it find the same pixels?
@@ -544,15 +654,12 @@ print("any wrong answer will do for the plain attack; here, eight of the nine wr
 # - **An attack becomes nonsense** without a clip, without a named ε, with a loss whose gradient is zero, or when three
 #   pictures are taken for a rate.
 #
-# Three things to take home: a network can be right on most pictures and still be fooled on nearly all of them; what
-# fools it is invisible, but not random; and a claim about robustness needs a threat model, a control and a count.
-#
-# Back to the beginning: [01-data](01-data.ipynb).
+# Next: can a network be made to hold? [06-defence](06-defence.ipynb)
 
 # %% [markdown] tags=["core"] slideshow={"slide_type": "notes"}
 # <details><summary>Speaker notes</summary>
 #
-# End on the three things. If somebody asks for a defence: training on adversarial images helps, costs accuracy on
-# clean ones, and FGSM alone is too weak a judge of it.
+# Let the class name the three mistakes that would make their own attack nonsense. Then ask how they would defend the
+# network, and go on to 06 with their answers on the board. Short of time: the first figure of 06 is the answer.
 #
 # </details>
