@@ -305,7 +305,7 @@ for name in ("batch_size", "optimizer", "learning_rate", "schedule", "augment", 
 
 # %% tags=["core"]
 LIVE = False
-my_bet = 10  # times as long
+my_factor = 10  # times as long
 
 print(f"products in {training.number_format_here(quick_recipe)}")
 if LIVE:
@@ -328,7 +328,7 @@ figures.show(
     figures.accuracy_against_time(curves),
     f"Test accuracy against time. The slides' recipe first reaches its final {goal:.1%} after {slow[first] / 60:.0f} "
     f"minutes, fast ends at {quick.record['accuracy']['test']:.1%} after {quick.record['seconds']} seconds: "
-    f"{ratio:.0f} times as long. Your bet was {my_bet}.",
+    f"{ratio:.0f} times as long. Your bet was {my_factor}.",
 )
 
 # %% [markdown] tags=["core"] slideshow={"slide_type": "notes"}

@@ -226,15 +226,15 @@ figures.show_source(attacks.input_gradient, attacks.fgsm, attacks.step)
 # What is the smallest ε, in grey levels of 255, at which the running photograph gets a wrong answer? Write down your bet.
 
 # %% tags=["core"]
-my_bet = 16  # grey levels of 255
+my_level = 16  # grey levels of 255
 
 # %% tags=["core"]
-levels = np.arange(33)
-_, answers = attacks.epsilon_sweep(model, images[picture], labels[picture], levels / 255)
-wrong = levels[answers[:, 0] != true]
-found = f"at ε = {wrong[0]}/255, as {data.CLASS_NAMES[answers[wrong[0], 0]]}" if wrong.size else "at no ε up to 32/255"
-print(f"first wrong {found}; your bet was {my_bet}/255")
-again = [f"{level}/255" for level in levels[wrong[0] :] if level not in wrong] if wrong.size else []
+greys = np.arange(33)
+_, by_grey = attacks.epsilon_sweep(model, images[picture], labels[picture], greys / 255)
+wrong = greys[by_grey[:, 0] != true]
+found = f"at ε = {wrong[0]}/255, as {data.CLASS_NAMES[by_grey[wrong[0], 0]]}" if wrong.size else "at no ε up to 32/255"
+print(f"first wrong {found}; your bet was {my_level}/255")
+again = [f"{grey}/255" for grey in greys[wrong[0] :] if grey not in wrong] if wrong.size else []
 print("right again at:", ", ".join(again) or "no larger ε")
 
 # %% [markdown] tags=["core"] slideshow={"slide_type": "fragment"}
