@@ -13,6 +13,15 @@
 # **Before this:** [04-evaluation](04-evaluation.ipynb), which says how often the network is right on untouched
 # pictures. **Time:** 22 minutes for the core. Running everything takes about a minute and less than 1.5 GB.
 
+# %% [markdown] tags=["core"] slideshow={"slide_type": "notes"}
+# <details><summary>Speaker notes</summary>
+#
+# The point: a network can be right on most pictures, and wrong on others that look the same to you. Put the question
+# to the class before you go on. Common wrong answer: "as much as it takes to fool me". Short of time: the sliders,
+# "Why the sign?" and accuracy against ε must stay.
+#
+# </details>
+
 # %% tags=["core"] slideshow={"slide_type": "skip"}
 import sys
 
@@ -240,6 +249,16 @@ print("right again at:", ", ".join(again) or "no larger ε")
 # %% [markdown] tags=["core"] slideshow={"slide_type": "fragment"}
 # Mind the second line: a larger ε need not be worse for the network. FGSM takes *one* straight step, and the loss
 # does not climb for ever along a straight line. So "never fooled by FGSM" is a weak promise.
+
+# %% [markdown] tags=["core"] slideshow={"slide_type": "notes"}
+# <details><summary>Speaker notes</summary>
+#
+# The point: the eye's threshold is not the network's. Collect bets, write the smallest and the largest on the board,
+# and only then run the cell. Common wrong answer: the ε at which they saw a difference on the slider.
+#
+# Short of time: skip to "Ten pictures, as on the slides".
+#
+# </details>
 
 # %% [markdown] tags=["core"] slideshow={"slide_type": "slide"}
 # ## Ten pictures, as on the slides
