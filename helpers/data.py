@@ -16,6 +16,7 @@ import tarfile
 import tempfile
 import threading
 import time
+import weakref
 import zlib
 from collections import Counter
 from dataclasses import dataclass
@@ -66,6 +67,9 @@ WORTH_ANOTHER_TRY = 1_000_000
 # Below Keras' folder for data sets: the archive, and the batches as Keras leaves them today and left them up to 3.4.
 KERAS_ARCHIVE = "cifar-10-batches-py-target_archive"
 KERAS_FOLDERS = ("cifar-10-batches-py-target/cifar-10-batches-py", "cifar-10-batches-py")
+
+# The folder that CIFAR-10 was read from and the state of its files → the Dataset, for as long as somebody holds it.
+_IN_MEMORY = weakref.WeakValueDictionary()
 
 # How many sketches are drawn, and from which seed.
 SKETCHES = {"train": (5_000, 0), "test": (1_000, 1)}
@@ -146,6 +150,8 @@ def load(name=None, download=True):
     one of the two. `download=False`, or LECTURE_DOWNLOAD=0, keeps off the network.
     Raises ValueError for another name and for files that are not what they should be, and FileNotFoundError where
     "cifar10" is forced and cannot be had.
+    The arrays are read-only (`.copy()` makes one that is not), because a second call hands out the CIFAR-10 that is
+    in memory already: a cell that is run again needs no room for a second one.
     Source: Krizhevsky, Learning Multiple Layers of Features from Tiny Images, 2009. Taught in notebooks/01-data.
     """
     name = _chosen(name)
@@ -161,9 +167,19 @@ def load(name=None, download=True):
             ) from None
         print(f"CIFAR-10 is not on this machine ({reason}): this is the drawn stand-in, `sketches`, instead.")
         return _sketches()
-    changed, *arrays = _read(folder)
-    official = f"{changed} of {len(BATCHES)} batches are not the official bytes" if changed else "official bytes"
-    return Dataset("cifar10", f"{where}, {official}", *arrays)
+    files = [(folder / batch).stat() for batch in BATCHES]
+    state = folder, *((file.st_size, file.st_mtime_ns) for file in files)
+    if (dataset := _IN_MEMORY.get(state)) is None:
+        changed, *arrays = _read(folder)
+        official = f"{changed} of {len(BATCHES)} batches are not the official bytes" if changed else "official bytes"
+        _IN_MEMORY[state] = dataset = _read_only(Dataset("cifar10", f"{where}, {official}", *arrays))
+    return dataset
+
+
+def _read_only(dataset):
+    for array in (dataset.x_train, dataset.y_train, dataset.x_test, dataset.y_test):
+        array.flags.writeable = False
+    return dataset
 
 
 def _chosen(name):
@@ -598,7 +614,7 @@ def _sketches():
             images, labels = sketches.draw(count, seed)
             arrays |= {f"x_{part}": images, f"y_{part}": labels}
         _keep(path, arrays)
-    return Dataset("sketches", "drawn by helpers/sketches.py", **arrays)
+    return _read_only(Dataset("sketches", "drawn by helpers/sketches.py", **arrays))
 
 
 def _sketches_path(sketches):

@@ -220,8 +220,8 @@ def work(widths):
     return [9 * (a * b + b * b) * side**2 / 1e6 for side, a, b in zip(sides, before, widths)]
 
 
-for widths in ((32, 64, 128), (32, 32, 32)):
-    print(widths, "filters:", ", ".join(f"{millions:.1f}" for millions in work(widths)), "million multiply-adds")
+for filters in ((32, 64, 128), (32, 32, 32)):
+    print(filters, "filters:", ", ".join(f"{millions:.1f}" for millions in work(filters)), "million multiply-adds")
 sums = np.array([layer.multiply_adds for layer in layers if layer.kind == "Conv2D"]).reshape(3, 2).sum(axis=1)
 assert np.allclose(work((32, 64, 128)), sums / 1e6)
 
@@ -343,12 +343,12 @@ def gradient_norms(activation, initializer):
     return [float(tf.norm(gradient)) / len(loss) for gradient in tape.gradient(loss, kernels)]
 
 # %% tags=["optional"] slideshow={"slide_type": "skip"}
-places = [*(f"conv {number}" for number in range(1, 7)), "dense", "logits"]
+kernel_names = [*(f"conv {number}" for number in range(1, 7)), "dense", "logits"]
 relu = gradient_norms(keras.activations.relu, keras.initializers.HeUniform)
 sigmoid = gradient_norms(keras.activations.sigmoid, keras.initializers.GlorotUniform)
 curves = {"ReLU": ([relu], figures.BLUE), "sigmoid": ([sigmoid], figures.ORANGE)}
 figures.show(
-    figures.layer_by_layer(curves, "size of the gradient", names=places),
+    figures.layer_by_layer(curves, "size of the gradient", names=kernel_names),
     "Gradient at each layer of an untrained network. From the last layer to the first it changes by a factor of "
     f"{relu[0] / relu[-1]:.2g} with ReLU and {sigmoid[0] / sigmoid[-1]:.2g} with sigmoid.",
 )

@@ -14,6 +14,15 @@
 # **Before this:** [02-architecture](02-architecture.ipynb), which built the network. **Time:** 17 minutes for the core.
 # Running everything takes about a minute and less than 1.5 GB.
 
+# %% [markdown] tags=["core"] slideshow={"slide_type": "notes"}
+# <details><summary>Speaker notes</summary>
+#
+# The point: learning means moving numbers so that a loss falls, and how far it fell on the images that were learned
+# says little about others. Common wrong answer: "it stores the pictures". Keep that one: the gap between the curves
+# will show how much of it is true. Short of time: the loss, the live training and the recorded run must stay.
+#
+# </details>
+
 # %% tags=["core"] slideshow={"slide_type": "skip"}
 import sys
 
@@ -237,6 +246,17 @@ for epoch in (lowest, len(history["loss"]) - 1):
 # their accuracy would no longer say what to expect on new ones. Choosing is what held-out images are for
 # ([01-data](01-data.ipynb)). Nothing here is chosen from the orange curve: it is drawn because the slides draw it.
 
+# %% [markdown] tags=["core"] slideshow={"slide_type": "notes"}
+# <details><summary>Speaker notes</summary>
+#
+# The point: the gap has a name and two faces. Accuracy only counts mistakes, the loss also counts how sure they are,
+# so it tells earlier. Let the class say what would narrow the gap: more images, moved and mirrored ones, more dropout.
+#
+# Common wrong answer: "then stop at the best test epoch". Ask what the test images would be after that: part of the
+# training. Short of time: skip the small table, the curves have shown it.
+#
+# </details>
+
 # %% [markdown] tags=["core"] slideshow={"slide_type": "slide"}
 # ## Beside the slides' numbers
 
@@ -305,7 +325,7 @@ for name in ("batch_size", "optimizer", "learning_rate", "schedule", "augment", 
 
 # %% tags=["core"]
 LIVE = False
-my_bet = 10  # times as long
+my_factor = 10  # times as long
 
 print(f"products in {training.number_format_here(quick_recipe)}")
 if LIVE:
@@ -328,7 +348,7 @@ figures.show(
     figures.accuracy_against_time(curves),
     f"Test accuracy against time. The slides' recipe first reaches its final {goal:.1%} after {slow[first] / 60:.0f} "
     f"minutes, fast ends at {quick.record['accuracy']['test']:.1%} after {quick.record['seconds']} seconds: "
-    f"{ratio:.0f} times as long. Your bet was {my_bet}.",
+    f"{ratio:.0f} times as long. Your bet was {my_factor}.",
 )
 
 # %% [markdown] tags=["core"] slideshow={"slide_type": "notes"}
@@ -437,3 +457,12 @@ print("the best of many noisy numbers is good partly by luck, and on new images 
 # - **Beside a published number**: first the settings, then the images, then chance.
 #
 # Next: what does one accuracy hide? [04-evaluation](04-evaluation.ipynb)
+
+# %% [markdown] tags=["core"] slideshow={"slide_type": "notes"}
+# <details><summary>Speaker notes</summary>
+#
+# The point: a number of a trained network is one of a recipe, a set of images and a mode. Read out "our network reaches
+# 98.8%" and ask what is missing: on which images, in which mode, trained how. Common wrong answer: "nothing, it is the
+# accuracy". Short of time: ask this one question and go on to 04.
+#
+# </details>

@@ -13,6 +13,15 @@
 # **Before this:** [04-evaluation](04-evaluation.ipynb), which says how often the network is right on untouched
 # pictures. **Time:** 22 minutes for the core. Running everything takes about a minute and less than 1.5 GB.
 
+# %% [markdown] tags=["core"] slideshow={"slide_type": "notes"}
+# <details><summary>Speaker notes</summary>
+#
+# The point: a network can be right on most pictures, and wrong on others that look the same to you. Put the question
+# to the class before you go on. Common wrong answer: "as much as it takes to fool me". Short of time: the sliders,
+# "Why the sign?" and accuracy against ε must stay.
+#
+# </details>
+
 # %% tags=["core"] slideshow={"slide_type": "skip"}
 import sys
 
@@ -226,20 +235,30 @@ figures.show_source(attacks.input_gradient, attacks.fgsm, attacks.step)
 # What is the smallest ε, in grey levels of 255, at which the running photograph gets a wrong answer? Write down your bet.
 
 # %% tags=["core"]
-my_bet = 16  # grey levels of 255
+my_level = 16  # grey levels of 255
 
 # %% tags=["core"]
-levels = np.arange(33)
-_, answers = attacks.epsilon_sweep(model, images[picture], labels[picture], levels / 255)
-wrong = levels[answers[:, 0] != true]
-found = f"at ε = {wrong[0]}/255, as {data.CLASS_NAMES[answers[wrong[0], 0]]}" if wrong.size else "at no ε up to 32/255"
-print(f"first wrong {found}; your bet was {my_bet}/255")
-again = [f"{level}/255" for level in levels[wrong[0] :] if level not in wrong] if wrong.size else []
+greys = np.arange(33)
+_, by_grey = attacks.epsilon_sweep(model, images[picture], labels[picture], greys / 255)
+wrong = greys[by_grey[:, 0] != true]
+found = f"at ε = {wrong[0]}/255, as {data.CLASS_NAMES[by_grey[wrong[0], 0]]}" if wrong.size else "at no ε up to 32/255"
+print(f"first wrong {found}; your bet was {my_level}/255")
+again = [f"{grey}/255" for grey in greys[wrong[0] :] if grey not in wrong] if wrong.size else []
 print("right again at:", ", ".join(again) or "no larger ε")
 
 # %% [markdown] tags=["core"] slideshow={"slide_type": "fragment"}
 # Mind the second line: a larger ε need not be worse for the network. FGSM takes *one* straight step, and the loss
 # does not climb for ever along a straight line. So "never fooled by FGSM" is a weak promise.
+
+# %% [markdown] tags=["core"] slideshow={"slide_type": "notes"}
+# <details><summary>Speaker notes</summary>
+#
+# The point: the eye's threshold is not the network's. Collect bets, write the smallest and the largest on the board,
+# and only then run the cell. Common wrong answer: the ε at which they saw a difference on the slider.
+#
+# Short of time: skip to "Ten pictures, as on the slides".
+#
+# </details>
 
 # %% [markdown] tags=["core"] slideshow={"slide_type": "slide"}
 # ## Ten pictures, as on the slides

@@ -17,6 +17,7 @@ import tarfile
 import threading
 import time
 import tracemalloc
+import weakref
 from collections import Counter
 from pathlib import Path
 from types import SimpleNamespace
@@ -296,6 +297,32 @@ def test_photographs_are_read_in_two_seconds_and_little_memory(folder, monkeypat
     data.load()
     assert tracemalloc.get_traced_memory()[1] < 1.4 * size
     tracemalloc.stop()
+
+
+def test_a_second_load_hands_out_what_is_in_memory(folder, tmp_path, monkeypatch):
+    """A cell that is run again holds the old data set while it asks for the new one: two take 370 MB."""
+    own = shutil.copytree(folder, tmp_path / "own")
+    monkeypatch.setenv("CIFAR10_DIR", str(own))
+    dataset = data.load()
+    assert data.load() is dataset
+    assert data.load("cifar10", download=False) is dataset
+    (own / "test_batch").write_bytes(batch(labels=LABELS[::-1]))
+    changed = data.load()
+    assert changed.y_test.tolist() == LABELS[::-1] and dataset.y_test.tolist() == LABELS
+    alive = weakref.ref(changed)
+    del changed
+    assert alive() is None, "without a holder it leaves the memory"
+
+
+@pytest.mark.parametrize("name", ["cifar10", "sketches"])
+def test_nobody_changes_what_another_cell_holds(name, folder, monkeypatch):
+    monkeypatch.setenv("CIFAR10_DIR", str(folder))
+    monkeypatch.setattr(data, "SKETCHES", {"train": (20, 0), "test": (10, 1)})
+    dataset = data.load(name)
+    for array in (dataset.x_train, dataset.y_train, dataset.x_test, dataset.y_test, dataset.first(10, 10).x_train[:1]):
+        with pytest.raises(ValueError, match="read-only"):
+            array[0] = 0
+        array.copy()[0] = 0
 
 
 # Where CIFAR-10 is found.

@@ -208,7 +208,10 @@ def classroom(tmp_path, monkeypatch):
     ids=lambda path: path.stem,
 )
 def test_run_all_twice_in_one_small_kernel(path, dataset, classroom, monkeypatch, capsys):
-    """Two rounds in order, as students do it, within the memory that a class on small machines has."""
+    """Two rounds in order, as students do it, within the memory that a class on small machines has.
+
+    The kernel works in a folder that is neither the notebook's nor the repository's, and leaves nothing there.
+    """
     monkeypatch.setenv("LECTURE_DATASET", dataset)
     if dataset == "cifar10" and not has_cifar10():
         pytest.skip("CIFAR-10 is not on this machine: make data")
@@ -222,6 +225,7 @@ def test_run_all_twice_in_one_small_kernel(path, dataset, classroom, monkeypatch
     with capsys.disabled():
         print(f"\n{path.stem} on {dataset}: peak {peaks[0] / 1e9:.2f} GB, run twice {peaks[1] / 1e9:.2f} GB")
     assert max(peaks) < MOST_MEMORY
+    assert list(classroom.iterdir()) == []
 
 
 @pytest.mark.long

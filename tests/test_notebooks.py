@@ -5,13 +5,18 @@ sound one in every way that a check should notice.
 """
 
 import copy
+import dis
 import html
+import itertools
 import re
+import types
+from collections import Counter
 from pathlib import Path
 
 import build
 import nbformat
 import pytest
+from IPython.core.inputtransformer2 import TransformerManager
 from nbclient.exceptions import CellExecutionError
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -129,6 +134,32 @@ def tells_the_machine(book):
     return [found[0] for output in outputs(book) for found in MACHINE.finditer(words(output))]
 
 
+def ambiguous(book):
+    """Names that a cell takes from others and that several cells give: what they mean hangs on which one ran last."""
+    plain = TransformerManager().transform_cell  # without magics
+    flows = [taken_and_given(compile(plain(cell.source), "cell", "exec")) for cell in code(book)]
+    givers = Counter(name for _, given in flows for name in given)
+    return [
+        f"cell {number} takes {name!r}, which {givers[name]} cells give"
+        for number, (taken, _) in enumerate(flows, start=1)
+        for name in sorted(taken)
+        if givers[name] > 1
+    ]
+
+
+def taken_and_given(program):
+    """The global names that code reads before it sets them itself, and those that it sets; functions count as read."""
+    taken, given, imported = set(), set(), set()
+    for before, step in itertools.pairwise(dis.get_instructions(program)):
+        if step.opname == "STORE_NAME":
+            (imported if before.opname.startswith("IMPORT_") else given).add(step.argval)
+        elif step.opname in ("LOAD_NAME", "LOAD_GLOBAL"):
+            taken |= {step.argval} - given - imported
+        elif isinstance(step.argval, types.CodeType):  # a function, a comprehension
+            taken |= taken_and_given(step.argval)[0] - given - imported
+    return taken, given
+
+
 def badly_framed(book, row, following):
     """Title and minutes in the opening cell are those of the README's row; the closing cell leads to the next one."""
     first, last = book.cells[0], [cell for cell in book.cells if not is_note(cell)][-1]
@@ -182,7 +213,7 @@ def test_holds_the_cells_of_its_source(book, path):
     assert differs_from_source(book, path.with_suffix(".py")) == []
 
 
-@pytest.mark.parametrize("check", [not_one_clean_run, without_words, does_not_fit, tells_the_machine])
+@pytest.mark.parametrize("check", [not_one_clean_run, without_words, does_not_fit, tells_the_machine, ambiguous])
 def test_stored_outputs(check, book):
     assert check(book) == []
 
@@ -194,7 +225,8 @@ def test_opens_and_closes_as_the_readme_says(book, path):
 
 def test_a_sound_notebook_passes(sample, source):
     assert differs_from_source(sample, source) == badly_framed(sample, *FRAME) == []
-    assert [check(sample) for check in (not_one_clean_run, without_words, does_not_fit, tells_the_machine)] == [[]] * 4
+    checks = not_one_clean_run, without_words, does_not_fit, tells_the_machine, ambiguous
+    assert [check(sample) for check in checks] == [[]] * len(checks)
 
 
 def test_building_again_changes_nothing(source):
@@ -221,6 +253,9 @@ def output(kind, **fields):
     return nbformat.v4.new_output(kind, **fields)
 
 
+# Cells of which the last one depends on which of the others ran later.
+USE = ("bet = 7", "bet = 16", "import bet as own\nprint(own, bet)")
+USE_LATER = ("for bet in (1, 2): pass", "bet = 16", "def late():\n    return [bet for _ in '12']")
 # What is done to the sample → the check that must notice.
 BREAKS = {
     "another source": (lambda cells: cells[1].update(source="import os"), "differs_from_source"),
@@ -244,6 +279,8 @@ BREAKS = {
     "a path": (lambda cells: cells[2].outputs[0].update(text="in '/home/me/x'"), "tells_the_machine"),
     "a Windows path": (lambda cells: cells[2].outputs[0].update(text=r"in C:\Users"), "tells_the_machine"),
     "an address": (lambda cells: cells[2].outputs[0].update(text="<object at 0x7f00>"), "tells_the_machine"),
+    "two givers": (lambda cells: [cell.update(source=text) for cell, text in zip(cells[1:], USE)], "ambiguous"),
+    "two in a function": (lambda cells: [cell.update(source=t) for cell, t in zip(cells[1:], USE_LATER)], "ambiguous"),
     "no title": (lambda cells: cells[0].update(source="3 minutes"), "badly_framed"),
     "other minutes": (lambda cells: cells[0].update(source="# 07 · A sample\n\n4 minutes"), "badly_framed"),
     "another title": (lambda cells: cells[0].update(source="# 07 · Another\n\n3 minutes"), "badly_framed"),

@@ -141,6 +141,8 @@ def test_a_deck_is_the_core_with_notes(written, name):
     assert len(deck.select(".slides > section")) == len(groups)
     notes = [cell for cell in shown if cell.metadata.get("slideshow", {}).get("slide_type") == "notes"]
     assert len({aside.get_text() for aside in deck.select("aside.notes")}) == len(notes) > 0
+    slides = deck.select(".slides > section > section")
+    assert [slide.find(["h1", "h2", "h3"]).get_text() for slide in slides if not slide.select("aside.notes")] == []
 
 
 @in_browser
