@@ -55,9 +55,9 @@ def report(model, dataset, progress=iter):
 
 
 def load(name, dataset, root=runs.RECORDED):
-    """The kept report on the run `name`. Raises FileNotFoundError where there is none, ValueError where it is of others.
+    """The kept report on the run `name`.
 
-    It belongs to the weights whose SHA-256 it names.
+    Raises FileNotFoundError where there is none, ValueError where it is of other weights than those recorded.
     """
     command = f"python -m helpers.robustness {name} --dataset {dataset}"
     try:

@@ -110,7 +110,7 @@ def save(run, name, dataset, root=RECORDED):
 
 
 def save_record(record, target, name="record.json"):
-    """Write `record` to the file `name` in the folder `target` in the same way; a run that needs no weights is kept so."""
+    """Write `record` to the file `name` in the folder `target` in the same way: for what has no weights of its own."""
     target.mkdir(parents=True, exist_ok=True)
     beside = target / f"new.{name}"
     try:

@@ -472,9 +472,9 @@ left = classes.mean(axis=1)  # each class has as many test images, or nearly
 half = next((level for level, share in zip(found["FGSM"]["levels"], left) if share < 0.5), None)
 figures.show(
     figures.still_right(found["FGSM"]["levels"], left, classes, data.CLASS_NAMES),
-    f"The share of {dataset.name} test images that FGSM on vgg3 has fooled at no ε up to the one below; what was wrong to "
-    f"begin with is missing from the start. Fewer than half are left from ε = {half}/255 on; {left[-1]:.1%} are left at "
-    f"ε = {found['FGSM']['levels'][-1]}/255. The two named classes are the furthest apart.",
+    f"The share of {dataset.name} test images that FGSM on vgg3 has fooled at no ε up to the one below; what was wrong "
+    f"to begin with is missing from the start. Fewer than half are left from ε = {half}/255 on; {left[-1]:.1%} are "
+    f"left at ε = {found['FGSM']['levels'][-1]}/255. The two named classes are the furthest apart.",
 )
 
 # %% tags=["optional"]
@@ -491,9 +491,9 @@ mistakes = counts * (1 - np.eye(len(counts), dtype=int))
 row, column = np.unravel_index(mistakes.argmax(), mistakes.shape)
 figures.show(
     figures.confusion(counts, data.CLASS_NAMES),
-    f"The answers of vgg3 to {counts.sum():,} {dataset.name} test images under FGSM with ε = {named}/255. The commonest "
-    f"mistake is to take a {data.CLASS_NAMES[row]} for a {data.CLASS_NAMES[column]}: "
-    f"{mistakes.max() / counts[row].sum():.0%} of that class.",
+    f"The answers of vgg3 to {counts.sum():,} {dataset.name} test images under FGSM with ε = {named}/255. The "
+    f"commonest mistake: {mistakes.max() / counts[row].sum():.0%} of the images of class {data.CLASS_NAMES[row]} are "
+    f"taken for {data.CLASS_NAMES[column]}.",
 )
 
 # %% [markdown] tags=["optional"] slideshow={"slide_type": "skip"}

@@ -155,8 +155,8 @@ figure = figures.adversarial_example(
 figures.show(
     figure,
     f"The running photograph, attacked on the defended network with ε = 8/255. Its answer goes from "
-    f"{data.CLASS_NAMES[before.argmax()]} ({before.max():.0%}) to {data.CLASS_NAMES[after.argmax()]} ({after.max():.0%}); "
-    f"the perturbation in the middle is centred on grey and made 16 times stronger.",
+    f"{data.CLASS_NAMES[before.argmax()]} ({before.max():.0%}) to {data.CLASS_NAMES[after.argmax()]} "
+    f"({after.max():.0%}). The perturbation in the middle is centred on grey and made 16 times stronger.",
 )
 
 # %% [markdown] tags=["core"] slideshow={"slide_type": "notes"}
@@ -183,8 +183,9 @@ trained_on = overfitted.record["recipe"]["attack"]["epsilon"]
 figures.show(
     figures.epochs_under_attack(overfitted.history),
     f"Accuracy on {training.ATTACKED} test images of {dataset.name} after each epoch of training on FGSM with "
-    f"ε = {255 * trained_on:.0f}/255 and without a random start. At the end: untouched {last['test_accuracy']:.0%}, under FGSM "
-    f"{last['fgsm_accuracy']:.0%}, under PGD with the same ε {last['pgd_accuracy']:.0%}. Your bet was {my_bet}%.",
+    f"ε = {255 * trained_on:.0f}/255 and without a random start. At the end: untouched {last['test_accuracy']:.0%}, "
+    f"under FGSM {last['fgsm_accuracy']:.0%}, under PGD with the same ε {last['pgd_accuracy']:.0%}. Your bet was "
+    f"{my_bet}%.",
 )
 
 # %% [markdown] tags=["core"] slideshow={"slide_type": "fragment"}
@@ -291,8 +292,8 @@ panels = {
 }
 figures.show(
     figures.under_attacks(panels, NAMED / 255),
-    f"Accuracy on {dataset.name} test images against ε under random signs, FGSM and PGD. At ε = {NAMED}/255 FGSM leaves "
-    f"vgg3 {share('vgg3', 'FGSM')[1]:.1%} and defended-pgd {share('defended-pgd', 'FGSM')[1]:.1%}, PGD "
+    f"Accuracy on {dataset.name} test images against ε under random signs, FGSM and PGD. At ε = {NAMED}/255 FGSM "
+    f"leaves vgg3 {share('vgg3', 'FGSM')[1]:.1%} and defended-pgd {share('defended-pgd', 'FGSM')[1]:.1%}, PGD "
     f"{share('vgg3', 'PGD')[1]:.1%} and {share('defended-pgd', 'PGD')[1]:.1%}.",
 )
 
@@ -310,7 +311,8 @@ figures.show(
 # %% tags=["optional"]
 for name in ("defended-fgsm", "defended-pgd"):
     record = runs.read_record(name, dataset.name)
-    print(f"{name}: {record['parameters']:,} parameters, {record['recipe']['epochs']} epochs, {record['seconds'] / 60:.0f} min")
+    epochs, minutes = record["recipe"]["epochs"], record["seconds"] / 60
+    print(f"{name}: {record['parameters']:,} parameters, {epochs} epochs in {minutes:.0f} minutes")
 
 # %% [markdown] tags=["homework"] slideshow={"slide_type": "skip"}
 # ## Exercises
@@ -344,7 +346,7 @@ signs = [attacks.gradient_sign(network, images[:5], labels[:5]) for network in p
 drawn = [figures.amplified(sign, 1.0) for row in signs for sign in row]
 figures.show(
     figures.labelled_images(drawn, [f"{data.CLASS_NAMES[k]}\n{name}" for name in pair for k in labels[:5]], columns=5),
-    "The sign of the gradient for five test images, made for vgg3 in the upper row and for defended-pgd in the lower one.",
+    "The sign of the gradient for five test images, for vgg3 in the upper row and for defended-pgd in the lower one.",
 )
 
 # %% [markdown] tags=["core"] slideshow={"slide_type": "slide"}
