@@ -112,6 +112,8 @@ def pgd(model, images, labels, epsilon, *, step_size, steps, restarts=1, seed=0,
     for part in _batches(len(images), batch_size):
         holds = np.arange(len(images))[part]
         for _ in range(restarts):
+            if not len(holds):
+                break
             found[holds] = _climb(model, images[holds], labels[holds], epsilon, step_size, steps, rng)
             holds = holds[forward(model, found[holds]).argmax(axis=1) == labels[holds]]
     return found

@@ -110,6 +110,12 @@ def test_pgd_leaves_less_than_fgsm_and_restarts_leave_less_still(network, pictur
         attacks.pgd(network, images, labels, **(small | {"steps": 0}))
 
 
+def test_pgd_stops_when_nothing_is_left_to_fool(network, pictures):
+    images, labels = pictures[0][:5], pictures[1][:5]
+    found = attacks.pgd(network, images, labels, 0.5, step_size=0.05, steps=10, restarts=5)
+    assert evaluation.accuracy(network, found, labels) == 0
+
+
 def test_targeted_reaches_the_target_more_often(network, pictures):
     images, labels = pictures
     target = (labels + 1) % 10
