@@ -127,10 +127,16 @@ def number_format_here(recipe):
 SETTLED = 2000
 
 
-def settle(model, images):
-    """Let batch normalisation take mean and variance of `images`, uint8: the weights have moved since it last did."""
+def settle(model, images, labels, attack=None):
+    """Let batch normalisation take mean and variance of `images`, uint8, anew: the weights have moved since it last did.
+
+    With `attack` it sees them attacked, as in training.
+    """
     if any(isinstance(layer, keras.layers.BatchNormalization) for layer in model.layers):
-        model(data.to_float(images), training=True)
+        images = tf.constant(data.to_float(images))
+        if attack:
+            images = attacked(model, images, tf.constant(labels, tf.int64), attack, seed=[1, 0])
+        model(images, training=True)
 
 
 class OneCycle(keras.optimizers.schedules.LearningRateSchedule):
@@ -244,7 +250,7 @@ def train(recipe, dataset, *, epochs=None, on_step=None, on_epoch=None, checkpoi
     for epoch in range(len(history["loss"]), epochs):
         begin = time.perf_counter()
         values = _one_epoch(step, recipe, dataset, epoch, epochs, on_step)
-        settle(model, dataset.x_train[:SETTLED])
+        settle(model, dataset.x_train[:SETTLED], dataset.y_train[:SETTLED], recipe.attack)
         values += [
             *evaluation.loss_and_accuracy(model, dataset.x_train[part], dataset.y_train[part]),
             *evaluation.loss_and_accuracy(model, dataset.x_test, dataset.y_test),

@@ -39,7 +39,6 @@ check.ready()
 import warnings
 
 import ipywidgets
-import keras
 import numpy as np
 
 from helpers import attacks, data, evaluation, figures, robustness, runs, training
@@ -189,9 +188,9 @@ figures.show(
 )
 
 # %% [markdown] tags=["core"] slideshow={"slide_type": "fragment"}
-# This is **catastrophic overfitting**: the network has learned to beat one step, not to hold. It bends its loss so
-# that the slope at the picture points the wrong way; a few smaller steps walk around the bend. So an accuracy under FGSM
-# is no evidence of robustness. Under PGD it is some.
+# This is **catastrophic overfitting**: within an epoch, the network has learned to beat one step of this size, and holds
+# against nothing else. It bends its loss so that the slope at the picture leads nowhere; smaller steps walk around the
+# bend. So an accuracy under FGSM is no evidence of robustness. Under PGD it is some.
 
 # %% [markdown] tags=["core"] slideshow={"slide_type": "notes"}
 # <details><summary>Speaker notes</summary>
@@ -255,6 +254,8 @@ for name, moved in tried.items():
 # Two losses, two attacks: which of the two makes the difference?
 
 # %% tags=["optional"]
+import keras
+
 pixels = keras.Input((32, 32, 3))
 hard = keras.ops.softmax(50.0 * model(pixels))
 by_probabilities = keras.Model(pixels, keras.ops.log(keras.ops.clip(hard, 1e-7, 1.0)))

@@ -23,7 +23,7 @@ from playwright.sync_api import expect, sync_playwright
 from helpers import attacks, data, explorer
 from helpers.photographs import photograph
 
-NOTEBOOK = Path(__file__).parent.parent / "notebooks" / "05-fgsm.ipynb"
+NOTEBOOKS = Path(__file__).parent.parent / "notebooks"
 CHROMIUM = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
 SETTINGS = {
     "notebook-extension/tracker": {"windowingMode": "none"},  # cells out of sight exist too
@@ -115,14 +115,11 @@ def run_all(page, address):
     page.evaluate("() => window.jupyterapp.commands.execute('notebook:run-all-cells')")
 
 
-def part_of_05(target, first, last):
-    """Write 05-fgsm without outputs: the code at its beginning, and the cells with `first` to `last`."""
-    notebook = nbformat.read(NOTEBOOK, as_version=4)
-    opening, start = (
-        next(i for i, c in enumerate(notebook.cells) if word in c.source)
-        for word in ("from helpers.explorer import", first)
-    )
-    end = next(i for i, c in enumerate(notebook.cells) if last in c.source)
+def write_part(target, first, last):
+    """Write the notebook of this name without outputs: the code at its beginning, and the cells `first` to `last`."""
+    notebook = nbformat.read(NOTEBOOKS / target.name, as_version=4)
+    words = ("from helpers.explorer import", first, last)
+    opening, start, end = (next(i for i, c in enumerate(notebook.cells) if word in c.source) for word in words)
     notebook.cells = [notebook.cells[opening], *notebook.cells[start : end + 1]]
     for cell in notebook.cells:
         if cell.cell_type == "code":
@@ -170,6 +167,18 @@ def pixels(page):
         ".map((canvas) => [...canvas.getContext('2d').getImageData(0, 0, 32, 32).data])"
     )
     return np.array(shown, np.uint8).reshape(3, 32, 32, 4)[..., :3]
+
+
+def test_one_slider_moves_both_networks_of_06(page, tmp_path):
+    write_part(tmp_path / "06-defence.ipynb", "## Both under your hand", "above, below = ")
+    with jupyterlab(tmp_path) as address:
+        run_all(page, address("06-defence.ipynb"))
+        views = page.locator(".fgsm")
+        expect(views).to_have_count(2, timeout=180_000)
+        for name, step, word in (("ε", ".epsilon", "1/255"), ("image", "figcaption >> nth=0", "image 110")):
+            page.get_by_role("slider", name=name, exact=True).first.press("ArrowRight")
+            for view in (views.first, views.last):
+                expect(view.locator(step)).to_contain_text(word, timeout=20_000)
 
 
 def by_keys_alone(page, image):
@@ -281,7 +290,7 @@ def image_to_picture(page, image, keys=6):
 
 
 def test_the_explorer_in_jupyterlab(page, tmp_path, capsys):
-    part_of_05(tmp_path / "05-fgsm.ipynb", "## One photograph", "explorer = FgsmExplorer(")
+    write_part(tmp_path / "05-fgsm.ipynb", "## One photograph", "explorer = FgsmExplorer(")
     with jupyterlab(tmp_path) as address:
         run_all(page, address("05-fgsm.ipynb"))
         expect(page.locator(".fgsm")).to_be_visible(timeout=180_000)
@@ -321,7 +330,7 @@ def test_the_explorer_in_jupyterlab(page, tmp_path, capsys):
 
 def test_your_own_photograph_in_jupyterlab(page, tmp_path):
     """Without an upload, a picture of the data set; then a real file, chosen in the browser, with a malicious name."""
-    part_of_05(tmp_path / "05-fgsm.ipynb", "FileUpload(", "FgsmExplorer(model, one")
+    write_part(tmp_path / "05-fgsm.ipynb", "FileUpload(", "FgsmExplorer(model, one")
     picture = Image.fromarray(np.arange(60 * 90 * 3, dtype=np.uint32).reshape(60, 90, 3).astype(np.uint8))
     name, file = "<script>window.ran = 1<img src=x onerror='window.ran = 1'>.png", io.BytesIO()
     picture.save(file, "PNG")

@@ -192,7 +192,7 @@ def test_after_settling_judging_sees_what_training_sees(few):
     models.whiten(model, few.x_train)
     images = data.to_float(few.x_train)
     before = model(images, training=False).numpy()
-    training.settle(model, few.x_train)
+    training.settle(model, few.x_train, few.y_train)
     after = model(images, training=False).numpy()
     inside = model(images, training=True).numpy()
     np.testing.assert_allclose(after, inside, atol=0.02 * np.abs(inside).max())
