@@ -128,7 +128,7 @@ SETTLED = 2000
 
 
 def settle(model, images, labels, attack=None):
-    """Let batch normalisation take mean and variance of `images`, uint8, anew: the weights have moved since it last did.
+    """Let batch normalisation take mean and variance of `images`, uint8: the weights have moved since it last did.
 
     With `attack` it sees them attacked, as in training.
     """
