@@ -5,7 +5,7 @@ COPY ?= my-notebooks
 NAMES ?=
 HERE := .venv/bin/python
 
-.PHONY: help lab test notebooks data check slides site copy address
+.PHONY: help lab test bench notebooks data check slides site copy address
 
 help:
 	@sed -n 's/^\([a-z]*\):.*## /make \1: /p' Makefile
@@ -14,7 +14,11 @@ lab: .venv/lecture  ## open the notebooks in JupyterLab (FOLDER=my-notebooks ope
 	@cd "$(FOLDER)" && "$(CURDIR)/$(HERE)" -m jupyterlab --ip=localhost $(as_root) $(no_screen)
 
 test: .venv/tests  ## run every check
-	@$(HERE) -m pytest -n 2 --dist loadfile
+	@$(HERE) -m pytest -n 2 --dist loadfile --junitxml=.pytest_cache/make-test.xml
+
+bench: .venv/bench $(if $(FULL),test)  ## measure beside other libraries, for the README (FULL=1: more images, and make test)
+	@$(HERE) -m pytest tests/benchmarks/bench.py --benchmark-json=.pytest_cache/bench.json
+	@PYTHONPATH=notebooks $(HERE) tests/benchmarks/report.py .pytest_cache/bench.json
 
 notebooks: .venv/lecture  ## run the notebooks' sources on CIFAR-10 and keep the outputs (NAMES=05-fgsm: only this one)
 	@$(HERE) notebooks/build.py $(NAMES)
@@ -43,7 +47,7 @@ copy:  ## copy the notebooks to where no update touches them (COPY=spring gives 
 define install
 $(if $(new),$(if $(unfit),$(error $(unfit))))
 @$(if $(new),echo "Installing into .venv (once: 2.4 GB and a few minutes)" && "$(PYTHON)" -m venv --clear .venv)
-@rm -f .venv/lecture .venv/tests
+@rm -f .venv/lecture .venv/tests .venv/bench
 @$(HERE) -m pip install --disable-pip-version-check $(1)
 @touch .venv/lecture
 endef
@@ -54,6 +58,10 @@ endef
 .venv/tests: .venv/bin/python requirements.txt pyproject.toml tests/requirements.txt
 	$(call install,-r requirements.txt -r tests/requirements.txt)
 	@touch .venv/tests
+
+.venv/bench: .venv/bin/python requirements.txt pyproject.toml tests/requirements.txt tests/benchmarks/requirements.txt
+	$(call install,-r requirements.txt -r tests/requirements.txt -r tests/benchmarks/requirements.txt)
+	@touch .venv/tests .venv/bench
 
 .venv/bin/python: ;
 

@@ -16,6 +16,7 @@ from packaging.specifiers import SpecifierSet
 
 ROOT = Path(__file__).resolve().parents[1]
 PYTHON_RANGE = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["requires-python"]
+REQUIREMENTS = ("requirements.txt", "tests/requirements.txt", "tests/benchmarks/requirements.txt")
 SOURCES = sorted(path for folder in ("helpers", "notebooks", "tests") for path in (ROOT / folder).rglob("*.py"))
 
 # Stands in for python3: knows no ensurepip or has another version as told, and instead of a .venv makes a file that
@@ -54,8 +55,8 @@ def folder(tmp_path):
     """A folder with the Makefile and what it looks at, and a fake python3."""
     if sys.platform == "win32" or not shutil.which("make"):
         pytest.skip("no make here: the README gives pip's words instead")
-    for name in ("Makefile", "requirements.txt", "pyproject.toml", "tests/requirements.txt"):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
+    for name in ("Makefile", "pyproject.toml", *REQUIREMENTS):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, tmp_path / name)
     (tmp_path / "notebooks").mkdir()
     (tmp_path / "notebooks" / "01-data.ipynb").write_text("{}")
@@ -99,14 +100,15 @@ def test_an_unfit_machine_gets_one_line(folder, machine, advice):
 
 @pytest.mark.parametrize("version", ["3.11.2", "3.13.9"])
 def test_set_up_happens_once(folder, version):
-    for target, installs in (("lab", 1), ("lab", 0), ("test", 1), ("test", 0), ("lab", 0)):
+    each = {"lab": "-m jupyterlab", "test": "-m pytest -n 2", "bench": "report.py"}
+    for target, installs in (("lab", 1), ("lab", 0), ("test", 1), ("test", 0), ("bench", 1), ("test", 0), ("bench", 0)):
         _, log = make(folder, target, version=version)
         assert sum("pip install" in line for line in log) == installs, (target, log)
         assert ("venv" in log) == (target == "lab" and installs == 1)
-        assert {"lab": "-m jupyterlab", "test": "-m pytest"}[target] in log[-1]
+        assert each[target] in log[-1]
 
 
-@pytest.mark.parametrize("target", ["lab", "test"])
+@pytest.mark.parametrize("target", ["lab", "test", "bench"])
 def test_an_interrupted_install_starts_anew(folder, target):
     done, log = make(folder, target, pip_ends=1)
     assert done.returncode and len(log) == 2
@@ -149,12 +151,13 @@ def test_a_vanished_python_is_replaced(folder):
     assert make(folder, "lab")[1][0] == "venv"
 
 
-def test_lab_and_test_ask_for_what_they_say(folder):
+def test_each_target_asks_for_what_it_says(folder):
     lab = make(folder, "lab", DISPLAY="", WAYLAND_DISPLAY="", BROWSER="")[1]
     assert ("--allow-root" in lab[-1]) == (os.getuid() == 0)
     assert ("--no-browser" in lab[-1]) == (sys.platform != "darwin")
     assert "--no-browser" not in make(folder, "lab", DISPLAY=":0")[1][-1]
     assert "-r tests/requirements.txt" in make(folder, "test")[1][0]
+    assert "-r tests/benchmarks/requirements.txt" in make(folder, "bench")[1][0]
 
 
 def test_copy_never_overwrites(folder):
@@ -184,7 +187,7 @@ def test_conda_and_binder_install_the_same():
     assert not [name for name in others if (ROOT / name).exists()]
 
 
-@pytest.mark.parametrize("name", ["requirements.txt", "tests/requirements.txt"])
+@pytest.mark.parametrize("name", REQUIREMENTS)
 def test_each_requirement_is_a_range_with_a_reason(name):
     for package, line in requirements(name).items():
         assert "==" not in line and re.search(r">=\S+ +# \w+", line), package
@@ -196,7 +199,9 @@ def test_the_last_requirement_is_the_package_itself():
 
 def imported(path):
     """Names of the third-party modules that a file imports anywhere."""
-    own = {"helpers", "address", "build", "publish", "conftest", "test_browser"} | set(sys.stdlib_module_names)
+    own = {"helpers", "address", "build", "publish", "conftest", "report", "test_browser"} | set(
+        sys.stdlib_module_names
+    )
     names = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
@@ -211,7 +216,9 @@ def test_every_import_is_declared(path):
     declared = set(requirements("requirements.txt"))
     if path.is_relative_to(ROOT / "tests"):
         declared |= set(requirements("tests/requirements.txt"))
-    providers = packages_distributions()
+    if path.is_relative_to(ROOT / "tests" / "benchmarks"):
+        declared |= set(requirements("tests/benchmarks/requirements.txt"))
+    providers = {"art": ["adversarial-robustness-toolbox"]} | packages_distributions()  # only `make bench` installs it
     for name in imported(path):
         packages = {package.lower() for package in providers.get(name, [name])}
         assert packages & declared, f"{path.name} imports {name}, which no requirements file names"
