@@ -527,13 +527,12 @@ def saved(pictures):
     return data.to_float(np.rint(255 * pictures).astype(np.uint8))
 
 
-for grey in (0.4, 0.6, 2, 8, 25.5):
-    moved = attacks.fgsm(model, images, labels, grey / 255)
-    shares = [f"{evaluation.accuracy(model, x, labels):.1%}" for x in (moved, saved(moved))]
-    print(f"FGSM, ε = {grey:>4}/255: {shares[0]} right as floats, {shares[1]} from a file")
-moved = attacks.pgd(model, images[:200], labels[:200], 2 / 255, step_size=0.5 / 255, steps=20)
-shares = [f"{evaluation.accuracy(model, x, labels[:200]):.1%}" for x in (moved, saved(moved))]
-print(f" PGD, ε =    2/255: {shares[0]} right as floats, {shares[1]} from a file (200 images)")
+few, few_labels = images[:300], labels[:300]
+tried = {f"FGSM, ε = {grey:>4}/255": attacks.fgsm(model, few, few_labels, grey / 255) for grey in (0.4, 0.6, 8, 25.5)}
+tried["PGD,  ε =    2/255"] = attacks.pgd(model, few, few_labels, 2 / 255, step_size=0.5 / 255, steps=20)
+for name, moved in tried.items():
+    shares = [f"{evaluation.accuracy(model, x, few_labels):.1%}" for x in (moved, saved(moved))]
+    print(f"{name}: {shares[0]} right as floats, {shares[1]} from a file")
 
 # %% [markdown] tags=["optional"] slideshow={"slide_type": "skip"}
 # A step below half a level vanishes when it is rounded. One just above half a level is rounded *up* to a whole level.

@@ -229,7 +229,7 @@ for name, network in (("vgg3", model), ("defended-pgd", defended), ("overfitted-
 #
 # FGSM steps away from the *true* class. A network that has seen only such pictures can learn to read the class from the
 # step: then it is better on attacked pictures than on untouched ones (Kurakin, Goodfellow and Bengio, *Adversarial Machine
-# Learning at Scale*, 2017). An attack on the network's own answer gives nothing away.
+# Learning at Scale*, 2017). An attack on the network's own answer tells it nothing that it did not know.
 
 # %% tags=["optional"]
 some, some_labels = images[:500], labels[:500]
@@ -243,6 +243,10 @@ tried = {
 }
 for name, moved in tried.items():
     print(f"{name:>36}: {evaluation.accuracy(overfitted.model, moved, some_labels):.1%} right of {len(some)}")
+
+# %% [markdown] tags=["optional"] slideshow={"slide_type": "skip"}
+# What the true class adds to the network's own answer is the leak. Where random signs, too, leave more right than no attack
+# at all, the network has come to expect noise of that size. So say whose class an attack steps away from.
 
 # %% [markdown] tags=["optional"] slideshow={"slide_type": "skip"}
 # ## How a defence fools its author
