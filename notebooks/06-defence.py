@@ -49,7 +49,7 @@ shown = data.ORIGINAL_TEST_IMAGES
 images, labels = data.to_float(dataset.x_test[:shown]), dataset.y_test[:shown]
 names = ("vgg3", "strong", "defended-fgsm", "defended-pgd")
 reports = {name: robustness.load(name, dataset.name) for name in names}
-model, defended = (runs.load(name, dataset.name).model for name in ("vgg3", "defended-pgd"))
+model, defended = (runs.load(name, dataset.name).model for name in ("vgg3", "defended-fgsm"))
 print(f"{dataset.name}: {dataset.source}")
 print("networks:", ", ".join(names), "as recorded by helpers.training; attacked by helpers.robustness")
 
@@ -99,13 +99,13 @@ def share(name, attack):
 
 colours = dict(zip(names, (figures.ORANGE, figures.ORANGE, figures.BLUE, figures.BLUE)))
 points = {name: (*share(name, "PGD"), colours[name]) for name in names}
-price = 100 * (points["vgg3"][0] - points["defended-pgd"][0])
+price = 100 * (points["vgg3"][0] - points["defended-fgsm"][0])
 figures.show(
     figures.untouched_and_attacked(points),
     f"Accuracy on {reports['vgg3']['images under PGD']:,} {dataset.name} test images, untouched and under PGD with "
-    f"ε = {NAMED}/255. PGD leaves vgg3 {points['vgg3'][1]:.1%} and defended-pgd {points['defended-pgd'][1]:.1%}; on "
-    f"untouched images defended-pgd has {points['defended-pgd'][0]:.1%}, which is {price:.0f} points less than vgg3. "
-    f"Your bet was {my_bet}.",
+    f"ε = {NAMED}/255. PGD leaves vgg3 {points['vgg3'][1]:.1%} and defended-fgsm {points['defended-fgsm'][1]:.1%}; on "
+    f"untouched images defended-fgsm has {points['defended-fgsm'][0]:.1%}, {-price:+.1f} points against vgg3. Your bet "
+    f"was {my_bet}.",
 )
 
 # %% [markdown] tags=["core"] slideshow={"slide_type": "fragment"}
@@ -125,7 +125,8 @@ print(f"all at ε = {NAMED}/255; {reports['vgg3']['images']:,} test images, PGD 
 #
 # Read one dot aloud with both of its numbers. PGD took 20 steps of ε/4 from 5 random starts. The networks differ in more
 # than the defence: `strong` and the defended ones share their layout, but not their width, and the defended ones have no
-# whitening layer. So the price is not a clean comparison with vgg3; the gain is far larger than any such difference.
+# whitening layer. So the price is not a clean comparison with vgg3; the gain is far larger than any such difference. Nor do
+# the two defences compare step by step: three steps of attack cost more time, so defended-pgd had fewer epochs.
 #
 # </details>
 
@@ -140,7 +141,7 @@ above, below = (FgsmExplorer(network, dataset.x_test[:shown], labels) for networ
 above.image.value = below.image.value = figures.RUNNING_IMAGE
 for slider in ("image", "epsilon"):
     ipywidgets.jslink((getattr(above, slider), "value"), (getattr(below, slider), "value"))
-titles = (ipywidgets.HTML(f"<h3>{name}</h3>") for name in ("vgg3, undefended", "defended-pgd"))
+titles = (ipywidgets.HTML(f"<h3>{name}</h3>") for name in ("vgg3, undefended", "defended-fgsm"))
 ipywidgets.VBox([next(titles), above.widget, next(titles), below.widget])
 
 # %% tags=["core"] slideshow={"slide_type": "subslide"}
@@ -221,7 +222,7 @@ def alignment(network, epsilon, count=200):
     return cosines.mean()
 
 
-for name, network in (("vgg3", model), ("defended-pgd", defended), ("overfitted-fgsm", overfitted.model)):
+for name, network in (("vgg3", model), ("defended-fgsm", defended), ("overfitted-fgsm", overfitted.model)):
     print(f"{name:>16}: cosine {alignment(network, 8 / 255):.2f} at ε = 8/255")
 
 # %% [markdown] tags=["optional"] slideshow={"slide_type": "skip"}
@@ -293,13 +294,13 @@ print(f"the gradient through the probabilities is zero throughout for {stuck} of
 styles = {"random signs": figures.BLUE, "FGSM": figures.ORANGE, "PGD": figures.GREEN}
 panels = {
     name: {a: (reports[name][a]["levels"], reports[name][a]["accuracy"], colour) for a, colour in styles.items()}
-    for name in ("vgg3", "defended-pgd")
+    for name in ("vgg3", "defended-fgsm")
 }
 figures.show(
     figures.under_attacks(panels, NAMED / 255),
     f"Accuracy on {dataset.name} test images against ε under random signs, FGSM and PGD. At ε = {NAMED}/255 FGSM "
-    f"leaves vgg3 {share('vgg3', 'FGSM')[1]:.1%} and defended-pgd {share('defended-pgd', 'FGSM')[1]:.1%}, PGD "
-    f"{share('vgg3', 'PGD')[1]:.1%} and {share('defended-pgd', 'PGD')[1]:.1%}.",
+    f"leaves vgg3 {share('vgg3', 'FGSM')[1]:.1%} and defended-fgsm {share('defended-fgsm', 'FGSM')[1]:.1%}, PGD "
+    f"{share('vgg3', 'PGD')[1]:.1%} and {share('defended-fgsm', 'PGD')[1]:.1%}.",
 )
 
 # %% [markdown] tags=["optional"] slideshow={"slide_type": "skip"}
@@ -324,19 +325,19 @@ for name in ("defended-fgsm", "defended-pgd"):
 #
 # Each solution is in the collapsed cell below its exercise.
 #
-# **1. A larger ε.** The defended networks learned against 8/255. How does defended-pgd do under FGSM at 16/255?
+# **1. A larger ε.** The defended networks learned against 8/255. How does defended-fgsm do under FGSM at 16/255?
 
 # %% tags=["homework"] jupyter={"source_hidden": true, "outputs_hidden": true}
 for level in (8, 16):
     moved = attacks.fgsm(defended, images, labels, level / 255)
-    print(f"defended-pgd under FGSM with ε = {level}/255: {evaluation.accuracy(defended, moved, labels):.1%} right")
+    print(f"defended-fgsm under FGSM with ε = {level}/255: {evaluation.accuracy(defended, moved, labels):.1%} right")
 
 # %% [markdown] tags=["homework"] slideshow={"slide_type": "skip"}
-# **2. Somebody else's attack.** Make adversarial pictures against vgg3 and show them to defended-pgd, and the other way
+# **2. Somebody else's attack.** Make adversarial pictures against vgg3 and show them to defended-fgsm, and the other way
 # round. Which of the two ways still does harm?
 
 # %% tags=["homework"] jupyter={"source_hidden": true, "outputs_hidden": true}
-pair = {"vgg3": model, "defended-pgd": defended}
+pair = {"vgg3": model, "defended-fgsm": defended}
 for made_for, target in pair.items():
     moved = attacks.fgsm(target, images, labels, 8 / 255)
     for name, network in pair.items():
@@ -344,14 +345,14 @@ for made_for, target in pair.items():
 
 # %% [markdown] tags=["homework"] slideshow={"slide_type": "skip"}
 # **3. What does each network look at?** Draw the perturbation with ε = 8/255 for the first five test images, once made for
-# vgg3 and once for defended-pgd. In which of them do you see the thing?
+# vgg3 and once for defended-fgsm. In which of them do you see the thing?
 
 # %% tags=["homework"] jupyter={"source_hidden": true, "outputs_hidden": true}
 signs = [attacks.gradient_sign(network, images[:5], labels[:5]) for network in pair.values()]
 drawn = [figures.amplified(sign, 1.0) for row in signs for sign in row]
 figures.show(
     figures.labelled_images(drawn, [f"{data.CLASS_NAMES[k]}\n{name}" for name in pair for k in labels[:5]], columns=5),
-    "The sign of the gradient for five test images, for vgg3 in the upper row and for defended-pgd in the lower one.",
+    "The sign of the gradient for five test images, for vgg3 in the upper row and for defended-fgsm in the lower one.",
 )
 
 # %% [markdown] tags=["core"] slideshow={"slide_type": "slide"}
