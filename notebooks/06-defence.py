@@ -189,9 +189,9 @@ figures.show(
 )
 
 # %% [markdown] tags=["core"] slideshow={"slide_type": "fragment"}
-# This is **catastrophic overfitting**: within an epoch, the network has learned to beat one step of this size, and holds
-# against nothing else. It bends its loss so that the slope at the picture leads nowhere; smaller steps walk around the
-# bend. So an accuracy under FGSM is no evidence of robustness. Under PGD it is some.
+# Where PGD falls to zero within an epoch and FGSM does not, that is **catastrophic overfitting**: the network has learned to
+# beat one step of this size, and holds against nothing else. It bends its loss so that the slope at the picture leads
+# nowhere; smaller steps walk around the bend. An accuracy under FGSM is no evidence of robustness. Under PGD it is some.
 
 # %% [markdown] tags=["core"] slideshow={"slide_type": "notes"}
 # <details><summary>Speaker notes</summary>
