@@ -233,7 +233,7 @@ for name, network in (("vgg3", model), ("defended-fgsm", defended), ("overfitted
 # Learning at Scale*, 2017). An attack on the network's own answer tells it nothing that it did not know.
 
 # %% tags=["optional"]
-some, some_labels = images[:500], labels[:500]
+some, some_labels = images[:300], labels[:300]
 own = evaluation.predictions(overfitted.model, some)
 tried = {
     "untouched": some,
@@ -329,8 +329,8 @@ for name in ("defended-fgsm", "defended-pgd"):
 
 # %% tags=["homework"] jupyter={"source_hidden": true, "outputs_hidden": true}
 for level in (8, 16):
-    moved = attacks.fgsm(defended, images, labels, level / 255)
-    print(f"defended-fgsm under FGSM with ε = {level}/255: {evaluation.accuracy(defended, moved, labels):.1%} right")
+    moved = attacks.fgsm(defended, images[:300], labels[:300], level / 255)
+    print(f"defended-fgsm under FGSM with ε = {level}/255: {evaluation.accuracy(defended, moved, labels[:300]):.1%} right")
 
 # %% [markdown] tags=["homework"] slideshow={"slide_type": "skip"}
 # **2. Somebody else's attack.** Make adversarial pictures against vgg3 and show them to defended-fgsm, and the other way
@@ -339,9 +339,9 @@ for level in (8, 16):
 # %% tags=["homework"] jupyter={"source_hidden": true, "outputs_hidden": true}
 pair = {"vgg3": model, "defended-fgsm": defended}
 for made_for, target in pair.items():
-    moved = attacks.fgsm(target, images, labels, 8 / 255)
+    moved = attacks.fgsm(target, images[:300], labels[:300], 8 / 255)
     for name, network in pair.items():
-        print(f"made for {made_for}, shown to {name}: {evaluation.accuracy(network, moved, labels):.1%} right")
+        print(f"made for {made_for}, shown to {name}: {evaluation.accuracy(network, moved, labels[:300]):.1%} right")
 
 # %% [markdown] tags=["homework"] slideshow={"slide_type": "skip"}
 # **3. What does each network look at?** Draw the perturbation with ε = 8/255 for the first five test images, once made for
