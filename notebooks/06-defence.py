@@ -330,7 +330,8 @@ for name in ("defended-fgsm", "defended-pgd"):
 # %% tags=["homework"] jupyter={"source_hidden": true, "outputs_hidden": true}
 for level in (8, 16):
     moved = attacks.fgsm(defended, images[:300], labels[:300], level / 255)
-    print(f"defended-fgsm under FGSM with ε = {level}/255: {evaluation.accuracy(defended, moved, labels[:300]):.1%} right")
+    held = evaluation.accuracy(defended, moved, labels[:300])
+    print(f"defended-fgsm under FGSM with ε = {level}/255: {held:.1%} right")
 
 # %% [markdown] tags=["homework"] slideshow={"slide_type": "skip"}
 # **2. Somebody else's attack.** Make adversarial pictures against vgg3 and show them to defended-fgsm, and the other way
