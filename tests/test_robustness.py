@@ -88,3 +88,15 @@ def test_the_notebooks_find_their_reports():
     names = {"-".join(path.parts[-3:-1]) for path in REPORTS}
     needed = ("vgg3", "strong", "defended-fgsm", "defended-pgd")
     assert names >= {f"{dataset}-{name}" for dataset in ("cifar10", "sketches") for name in needed}
+
+
+@pytest.mark.parametrize("dataset", ["cifar10", "sketches"])
+def test_defended_networks_hold_where_undefended_ones_do_not(dataset):
+    """Under PGD with the named ε; an undefended network that held would mean that the attack is broken."""
+
+    def held(name):
+        pgd = robustness.load(name, dataset)["PGD"]
+        return pgd["accuracy"][pgd["levels"].index(robustness.NAMED)]
+
+    assert max(held("vgg3"), held("strong")) < 0.05
+    assert min(held("defended-fgsm"), held("defended-pgd")) > 0.3
