@@ -11,6 +11,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 @pytest.fixture(scope="module")
 def results():
+    if not report.RESULTS.exists():
+        pytest.skip("`make bench` has not run: there are no results")
     return json.loads(report.RESULTS.read_text(encoding="utf-8"))
 
 
