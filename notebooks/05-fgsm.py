@@ -452,7 +452,8 @@ figures.show(
 )
 
 # %% [markdown] tags=["optional"] slideshow={"slide_type": "skip"}
-# The better network is not the more robust one. **How to read such a curve honestly:**
+# Judged by FGSM alone, `strong` would pass for the more robust network. Under PGD it is not. **How to read such a curve
+# honestly:**
 #
 # - FGSM tries one point for each ε. What it leaves is an *upper* bound of what a better attack leaves: look at PGD.
 # - The curve may rise again with ε. A step that is too long lands beyond the wrong answer.
