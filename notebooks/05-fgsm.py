@@ -516,7 +516,8 @@ figures.show_table([f"made for, at ε = {named}/255", *(f"{name} is right on" fo
 
 # %% [markdown] tags=["optional"] slideshow={"slide_type": "skip"}
 # Read a column downwards: a picture made for the other network does more harm than random signs of the same size, and
-# less than one made for this network. So an attacker without access to your network can train one of their own.
+# less than one made for this network. This **transfer** lets an attacker without access to your network train one of
+# their own.
 #
 # ### Does the attack survive being saved?
 #
