@@ -33,7 +33,8 @@ def fgsm(model, images, labels, epsilon, *, targeted=False, loss="cross-entropy"
 
 def step(images, direction, epsilon):
     """`images` moved by epsilon along `direction` (−1, 0 or 1 for each pixel value), clipped to [0, 1], float32."""
-    return np.clip(np.asarray(images, np.float32) + np.float32(epsilon) * direction, 0, 1)
+    moved = np.asarray(images, np.float32) + np.float32(epsilon) * direction
+    return np.clip(moved, 0, 1, out=moved)
 
 
 def gradient_sign(model, images, labels, *, loss="cross-entropy", batch_size=BATCH_SIZE):

@@ -82,7 +82,7 @@ def main(arguments=None, root=runs.RECORDED):
         found = report(run.model, dataset, progress=tqdm)
         found |= {"weights_sha256": run.record["weights_sha256"], "seconds": round(time.perf_counter() - begin)}
         runs.save_record(found, runs.folder(options.name, options.dataset, root), "attacks.json")
-    except (FileNotFoundError, ValueError) as error:
+    except (OSError, ValueError) as error:
         raise SystemExit(str(error)) from None
 
 

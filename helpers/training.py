@@ -102,7 +102,7 @@ RECIPES["defended-pgd"] = dataclasses.replace(
     epochs={"cifar10": 10, "sketches": 6},
     attack=Attack(epsilon=8 / 255, step_size=4 / 255, steps=3),
 )
-# Shown in 06-defence as it goes wrong: no random start, and a step that is twice as large.
+# Shown in 06-defence as it goes wrong: no random start, and an epsilon that is twice as large.
 RECIPES["overfitted-fgsm"] = dataclasses.replace(
     RECIPES["defended-fgsm"],
     epochs={"cifar10": 4, "sketches": 4},
@@ -135,7 +135,7 @@ def settle(model, images, labels, attack=None):
     if any(isinstance(layer, keras.layers.BatchNormalization) for layer in model.layers):
         images = tf.constant(data.to_float(images))
         if attack:
-            images = attacked(model, images, tf.constant(labels, tf.int64), attack, seed=[1, 0])
+            images = attacked(model, images, tf.constant(labels, tf.int64), attack, [SETTLED, 0])
         model(images, training=True)
 
 
@@ -206,14 +206,14 @@ def attacked(model, images, labels, attack, seed):
     return moved
 
 
-def make_step(model, optimizer, label_smoothing=0.0, attack=None):
+def make_step(model, optimizer, label_smoothing=0.0, attack=None, seed=0):
     """One step of gradient descent as a compiled function: a batch goes in, its loss and accuracy come out."""
 
     @tf.function(reduce_retracing=True)
     def step(images, labels):
         images = tf.cast(images, tf.float32) / 255.0
         if attack:  # in 06-defence
-            images = attacked(model, images, labels, attack, seed=[0, optimizer.iterations.value])
+            images = attacked(model, images, labels, attack, [seed, optimizer.iterations.value])
         with tf.GradientTape() as tape:
             logits = model(images, training=True)
             targets = (1 - label_smoothing) * tf.one_hot(labels, 10) + label_smoothing / 10
@@ -245,7 +245,7 @@ def train(recipe, dataset, *, epochs=None, on_step=None, on_epoch=None, checkpoi
     keeper = _Checkpoint(checkpoint, recipe, epochs, dataset, [*model.variables, *optimizer.variables])
     names = [*HISTORY, *(UNDER_ATTACK.values() if recipe.attack else ()), "seconds"]
     history = keeper.restore() or {name: [] for name in names}
-    step, part = make_step(model, optimizer, recipe.label_smoothing, recipe.attack), slice(recipe.judged)
+    step, part = make_step(model, optimizer, recipe.label_smoothing, recipe.attack, recipe.seed), slice(recipe.judged)
     final = build(recipe.network, "float32")
     for epoch in range(len(history["loss"]), epochs):
         begin = time.perf_counter()

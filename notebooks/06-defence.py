@@ -10,7 +10,7 @@
 # - tell a defence that holds from one that only looks so.
 #
 # **Before this:** [05-fgsm](05-fgsm.ipynb), which fools the network of the slides. **Time:** 9 minutes for the core.
-# Running everything takes about two minutes and less than 1.5 GB.
+# Running everything takes half a minute and less than 1.5 GB.
 
 # %% [markdown] tags=["core"] slideshow={"slide_type": "notes"}
 # <details><summary>Speaker notes</summary>
@@ -67,7 +67,7 @@ print("networks:", ", ".join(names), "as recorded by helpers.training; attacked 
 figures.show_source(training.attacked)
 
 # %% [markdown] tags=["core"] slideshow={"slide_type": "fragment"}
-# `make_step` of 03 calls this before each step, and nothing else changes. Two networks of one architecture were trained:
+# `make_step` of 03 calls this before each step; the loop stays as it was. Two networks of one architecture were trained:
 #
 # - **defended-fgsm** with one step from a random start (Wong, Rice and Kolter, *Fast is better than free*, 2020),
 # - **defended-pgd** with three steps (Madry et al., *Towards Deep Learning Models Resistant to Adversarial Attacks*, 2018).

@@ -218,7 +218,7 @@ def test_every_import_is_declared(path):
         declared |= set(requirements("tests/requirements.txt"))
     if path.is_relative_to(ROOT / "tests" / "benchmarks"):
         declared |= set(requirements("tests/benchmarks/requirements.txt"))
-    providers = {"art": ["adversarial-robustness-toolbox"]} | packages_distributions()  # only `make bench` installs it
+    providers = packages_distributions()
     for name in imported(path):
         packages = {package.lower() for package in providers.get(name, [name])}
         assert packages & declared, f"{path.name} imports {name}, which no requirements file names"

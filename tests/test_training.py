@@ -72,6 +72,49 @@ def test_a_random_start_depends_on_its_seed_alone_and_stays_in_the_box(batch):
     assert abs(one - batch[1].numpy()).max() <= 8 / 255 + 1e-7 and one.min() >= 0 and one.max() <= 1
 
 
+def test_a_step_under_attack_learns_from_the_attacked_batch(batch):
+    """Without an attack the loss of this network on these pictures is small; a rate of 0 leaves it as it is."""
+    model, images, labels = batch
+    pixels, losses = (255 * images.numpy()).round().astype(np.uint8), []
+    attack = training.Attack(epsilon=8 / 255, step_size=8 / 255, random_start=False)
+    for how in (None, attack):
+        optimizer = models.keras.optimizers.SGD(0.0)
+        optimizer.build(model.trainable_variables)
+        losses.append(float(training.make_step(model, optimizer, attack=how)(pixels, labels.numpy())[0]))
+    assert losses[1] > 3 * losses[0]
+
+
+def test_random_starts_differ_between_the_seeds_of_a_recipe(few):
+    recipe = dataclasses.replace(
+        RECIPE, attack=training.Attack(epsilon=8 / 255, step_size=0.0), number_format="float32"
+    )
+    starts = []
+
+    def attacked(model, images, labels, attack, seed):
+        starts.append([int(tf.get_static_value(seed[0]))])
+        return images
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(training, "attacked", attacked)
+        for seed in (0, 5):
+            training.train(dataclasses.replace(recipe, seed=seed), few.first(32, 20), epochs=1)
+    assert [0] in starts and [5] in starts
+
+
+def test_settling_under_attack_takes_the_statistics_of_attacked_pictures(few):
+    model, attack = models.build("defended"), training.Attack(epsilon=16 / 255, step_size=16 / 255, random_start=False)
+    norm = next(layer for layer in model.layers if isinstance(layer, models.BatchNorm))
+    training.settle(model, few.x_train, few.y_train)
+    untouched = norm.moving_variance.numpy()
+    images, labels = tf.constant(data.to_float(few.x_train)), tf.constant(few.y_train, tf.int64)
+    model(training.attacked(model, images, labels, attack, [0, 0]), training=True)
+    expected = norm.moving_variance.numpy()
+    training.settle(model, few.x_train, few.y_train)
+    training.settle(model, few.x_train, few.y_train, attack)
+    np.testing.assert_allclose(norm.moving_variance.numpy(), expected, rtol=1e-3)
+    assert abs(expected / untouched - 1).max() > 0.01
+
+
 def test_a_killed_training_loses_at_most_an_epoch(tmp_path):
     """SIGKILL in the middle of the second epoch; the checkpoint of the first is whole."""
     program = f"""

@@ -58,7 +58,7 @@ def short(seconds):
 
 
 def times(ratio):
-    return f"{ratio:.{1 if ratio < 9.95 else 0}f}×"
+    return f"{ratio:.{2 if ratio < 9.95 else 0}f}×"
 
 
 def duration(found):
