@@ -44,12 +44,21 @@ def test_pgd_leaves_no_more_than_fgsm_and_both_begin_untouched(found):
         assert share <= fgsm["accuracy"][level] + 1e-9
 
 
-def test_what_was_fooled_once_stays_fooled(found, model, few):
+def test_what_is_unfooled_agrees_with_the_smallest_epsilon_that_fools(found, model, few):
     left = np.array(found["unfooled"])
-    assert (np.diff(left, axis=0) <= 0).all()
     smallest = attacks.smallest_fooling_epsilon(model, data.to_float(few.x_test), few.y_test, levels=16)
     for k in range(10):
         assert left[-1, k] == pytest.approx(np.mean(np.isnan(smallest[few.y_test == k])))
+
+
+def test_what_was_fooled_once_stays_fooled(model, few, monkeypatch):
+    """FGSM fools each image at the first level, and none at a larger one."""
+    answers = np.tile(few.y_test, (len(robustness.FGSM_LEVELS), 1))
+    answers[1] = (few.y_test + 1) % 10
+    monkeypatch.setattr(attacks, "epsilon_sweep", lambda *_: ((answers == few.y_test).mean(axis=1), answers))
+    monkeypatch.setattr(robustness, "PGD_LEVELS", (0,))
+    left = np.array(robustness.report(model, few)["unfooled"])
+    assert (left[0] == 1).all() and (left[1:] == 0).all()
 
 
 def test_a_report_on_other_weights_is_refused(found, tmp_path):
