@@ -624,8 +624,12 @@ def under_attacks(panels, marked):
             axis.plot(levels, 100 * np.asarray(accuracies), "o-", color=colour, markersize=6)
         axis.axvline(255 * marked, color=GREY, linewidth=1.2, linestyle=":")
         axis.set(title=name, xlabel="ε (grey levels of 255)", ylim=(0, 100))
+        last = max(levels[-1] for levels, _, _ in curves.values())
         for attack, (levels, accuracies, colour) in curves.items():
-            _label_lines(axis, levels[-1], {attack: (100 * accuracies[-1], colour)})
+            if levels[-1] == last:
+                _label_lines(axis, last, {attack: (100 * accuracies[-1], colour)})
+            else:  # beside its end, other curves go on
+                axis.text(levels[-2] - 0.4, 100 * accuracies[-2], attack, color=colour, ha="right", va="top")
     axes[0].set_ylabel("accuracy (%)")
     return figure
 
@@ -686,4 +690,5 @@ def untouched_and_attacked(points):
         axis.annotate(name, place, (0, above), textcoords="offset points", color=colour, ha="center")
     axis.set(xlabel="accuracy on untouched images (%)", ylabel="accuracy under PGD (%)")
     axis.margins(x=0.15, y=0.25)
+    axis.set_yticks([tick for tick in axis.get_yticks() if tick >= 0])  # room for names is no accuracy
     return figure

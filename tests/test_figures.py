@@ -180,12 +180,13 @@ def test_live_curve_takes_a_training_of_three_batches(capsys):
 # 05-fgsm and 06-defence
 
 
-def test_under_attacks_labels_each_curve_at_its_own_end():
+def test_under_attacks_labels_a_curve_that_stops_early_where_no_other_goes_on():
     curves = {"FGSM": (range(5), [0.8, 0.4, 0.2, 0.1, 0.1], figures.ORANGE), "PGD": ((0, 2), [0.8, 0.0], figures.GREEN)}
     figure = figures.under_attacks({"one": curves, "two": curves}, 2 / 255)
     assert_nothing_is_cut_off(figure)
     assert [words(figure).count(word) for word in ("FGSM", "PGD", "one", "two")] == [2, 2, 1, 1]
     assert list(figure.axes[0].lines[1].get_ydata()) == [80, 0]
+    assert next(text for text in figure.axes[0].texts if text.get_text() == "PGD").get_position()[0] < 0
 
 
 def test_still_right_names_the_classes_that_are_furthest_apart():
