@@ -17,7 +17,7 @@ import time
 import urllib.error
 import urllib.request
 from collections import Counter
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import nbformat
@@ -359,14 +359,14 @@ def set_up(folder):
 
 
 def running_server(folder, process):
-    """What Jupyter notes down about itself once it listens: port, token, pid, url."""
+    """What Jupyter notes down about itself: port, token, pid, url. It does so before it listens."""
     deadline = time.monotonic() + 120
     while time.monotonic() < deadline and process.poll() is None:
         for path in folder.glob("jpserver-*.json"):
-            try:
-                return json.loads(path.read_text())
-            except ValueError:  # being written
-                pass
+            with suppress(ValueError, OSError):  # the note is being written, or nothing listens yet
+                facts = json.loads(path.read_text())
+                socket.create_connection(("localhost", facts["port"]), timeout=10).close()
+                return facts
         time.sleep(0.2)
     process.kill()
     raise RuntimeError(f"no server within two minutes:\n{process.stderr.read()[-2000:]}")
