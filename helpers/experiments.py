@@ -11,6 +11,7 @@ import contextlib
 import dataclasses
 import os
 import sys
+from typing import NamedTuple
 
 import joblib
 from tqdm import tqdm
@@ -22,19 +23,19 @@ SEEDS = (0, 1, 2)
 
 # The same budget for all, long enough for the learning rate to come down to zero.
 RECIPE = training.Recipe(
-    "vgg", epochs={"cifar10": 8, "sketches": 4}, batch_size=128, learning_rate=0.05, schedule="one-cycle", judged=1000
+    "vgg", epochs={"cifar10": 8, "sketches": 16}, batch_size=128, learning_rate=0.05, schedule="one-cycle", judged=1000
 )
 
 # What each variant changes: an argument of `network`, or `augment` in the recipe.
 VARIANTS = {
     "baseline": {},
     "batch-norm": {"normalise": True},
-    "augmented": {"augment": True},
     "no-dropout": {"dropout": 0.0},
     "two-blocks": {"blocks": 2},
     "one-5x5": {"kernels": (5,)},
-    "average-pooling": {"pooling": "average"},
     "glorot": {"initializer": "glorot_uniform"},
+    "augmented": {"augment": True},
+    "average-pooling": {"pooling": "average"},
 }
 
 
@@ -69,25 +70,45 @@ def outcome(variant, seed, dataset, epochs=None):
     return run.record | {"variant": VARIANTS[variant], "multiply-adds": work}
 
 
-def shares(variant, dataset, root=runs.RECORDED):
-    """The recorded accuracies of a variant on the held-out images, in [0, 1], one a seed."""
+class Evidence(NamedTuple):
+    """What the records of one variant hold.
+
+    `accuracies` are those on the held-out images, in [0, 1], one a seed. `gap` is how far the training images are
+    above them, in points, mean over the seeds.
+    """
+
+    accuracies: list
+    multiply_adds: int
+    gap: float
+
+
+def evidence(variant, dataset, root=runs.RECORDED):
+    """The Evidence for a variant. Raises FileNotFoundError where a seed has no record yet."""
     records = [runs.read_record(f"{variant}-{seed}", dataset, root) for seed in SEEDS]
-    return [record["accuracy"]["test"] for record in records]
+    held_out, train = ([record["accuracy"][part] for record in records] for part in ("test", "train"))
+    gap = 100 * (sum(train) - sum(held_out)) / len(SEEDS)
+    return Evidence(held_out, records[0]["multiply-adds"], gap)
+
+
+def compare(variant, dataset, root=runs.RECORDED):
+    """How a variant stands to the baseline: difference of the means in points, and "better", "worse" or "undecided".
+
+    It is decided only where every seed of the one is above every seed of the other.
+    """
+    ours, base = (evidence(name, dataset, root).accuracies for name in (variant, "baseline"))
+    points = 100 * (sum(ours) - sum(base)) / len(SEEDS)
+    return points, "better" if min(ours) > max(base) else "worse" if max(ours) < min(base) else "undecided"
 
 
 def verdict(variant, dataset, root=runs.RECORDED):
-    """What the records say of a variant, in a sentence; clear only where no seed of one kind is among the other's."""
-    ours, base = shares(variant, dataset, root), shares("baseline", dataset, root)
-    difference = 100 * (sum(ours) - sum(base)) / len(ours)
-    if min(ours) > max(base):
-        clear = "better with every seed"
-    elif max(ours) < min(base):
-        clear = "worse with every seed"
-    else:
-        clear = "the seeds overlap, so this does not decide"
+    """What the records say of a variant, in a sentence."""
+    ours, base = evidence(variant, dataset, root), evidence("baseline", dataset, root)
+    points, outcome = compare(variant, dataset, root)
+    clear = "the seeds overlap, which decides nothing" if outcome == "undecided" else f"{outcome} with every seed"
     return (
-        f"{variant.replace('-', ' ')}: {100 * sum(ours) / len(ours):.1f}% of the held-out images, "
-        f"{difference:+.1f} points against {100 * sum(base) / len(base):.1f}% of the baseline; {clear}"
+        f"{variant.replace('-', ' ')}: {sum(ours.accuracies) / len(SEEDS):.1%} of the held-out images against "
+        f"{sum(base.accuracies) / len(SEEDS):.1%} ({points:+.1f} points), "
+        f"for {ours.multiply_adds / base.multiply_adds:.2f} times the multiply-adds; {clear}"
     )
 
 

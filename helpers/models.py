@@ -96,21 +96,21 @@ def identity_like(shape, dtype=None):
     return kernel
 
 
-def airbench_group(filters):
+def airbench_group(filters, activation):
     """Convolve, halve height and width, convolve once more; each convolution is normalised."""
     convolution = dict(kernel_size=3, padding="same", use_bias=False, kernel_initializer=identity_like)
     return [
         layers.Conv2D(filters, **convolution),
         layers.MaxPooling2D(2),
         BatchNorm(),
-        layers.ReLU(),
+        layers.Activation(activation),
         layers.Conv2D(filters, **convolution),
         BatchNorm(),
-        layers.ReLU(),
+        layers.Activation(activation),
     ]
 
 
-def airbench(widths, name, first=None):
+def airbench(widths, name, activation="relu", first=None):
     """A network that learns in few epochs, of one airbench_group for each of `widths`.
 
     Its layer `first` is by default "whiten", which `whiten` sets from the training images.
@@ -121,8 +121,8 @@ def airbench(widths, name, first=None):
         [
             keras.Input((32, 32, 3)),
             first or layers.Conv2D(24, 2, use_bias=False, trainable=False, name="whiten"),
-            layers.ReLU(),
-            *(layer for filters in widths for layer in airbench_group(filters)),
+            layers.Activation(activation),
+            *(layer for filters in widths for layer in airbench_group(filters, activation)),
             layers.MaxPooling2D(3),
             layers.Flatten(),
             layers.Rescaling(1 / widths[-1]),
@@ -151,8 +151,8 @@ def fast():
 
 
 def strong():
-    """The best of the series."""
-    return airbench((64, 256, 256), "strong")
+    """The best of the series. SiLU, x / (1 + exp(-x)), is a ReLU without a corner: slopes change smoothly."""
+    return airbench((64, 256, 256), "strong", activation="silu")
 
 
 def defended():

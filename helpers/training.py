@@ -87,7 +87,7 @@ RECIPES = {
 }
 RECIPES["longer"] = dataclasses.replace(RECIPES["fast"], epochs={"cifar10": 8, "sketches": 6})
 RECIPES["strong"] = dataclasses.replace(
-    RECIPES["fast"], network="strong", epochs={"cifar10": 10, "sketches": 4}, views=True
+    RECIPES["fast"], network="strong", epochs={"cifar10": 12, "sketches": 4}, views=True
 )
 RECIPES["defended-fgsm"] = dataclasses.replace(
     RECIPES["fast"],

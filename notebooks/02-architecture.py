@@ -11,7 +11,7 @@
 # - explain what pooling, ReLU, He initialisation, dropout and logits do here, and when shortcuts would help.
 #
 # **Before this:** [01-data](01-data.ipynb), which shows the pictures. You should have met convolution and dense layers
-# once. **Time:** 20 minutes for the core. Running everything takes well under a minute and less than 1.5 GB.
+# once. **Time:** 21 minutes for the core. Running everything takes well under a minute and less than 1.5 GB.
 
 # %% [markdown] tags=["core"] slideshow={"slide_type": "notes"}
 # <details><summary>Speaker notes</summary>
@@ -36,7 +36,7 @@ check.ready()
 # %% tags=["core"] slideshow={"slide_type": "skip"}
 import numpy as np
 
-from helpers import data, evaluation, figures, models, runs
+from helpers import data, evaluation, experiments, figures, models, runs
 from helpers.models import keras, tf
 
 dataset = data.load()
@@ -148,7 +148,7 @@ figures.show(
 
 # %% [markdown] tags=["core"] slideshow={"slide_type": "fragment"}
 # **5, 14, 32**: block 1 can see edges and colours, block 2 parts, block 3 a square as wide as the picture. That is the
-# reason for *three* blocks. After two, no unit could see both ends of a thing that fills the picture. A fourth would
+# argument for *three* blocks. After two, no unit could see both ends of a thing that fills the picture. A fourth would
 # look mostly at the zeros around the picture.
 #
 # The measurement shows 30, not 32: on a map of 8×8 no unit stands exactly in the middle, so two of the 32 rows and
@@ -156,6 +156,13 @@ figures.show(
 
 # %% tags=["core"] slideshow={"slide_type": "skip"}
 assert widths == [5, 14, 30]
+
+# %% [markdown] tags=["core"] slideshow={"slide_type": "fragment"}
+# **Does it hold?** An argument is not yet evidence. So the network was trained again with one thing changed: here, without
+# its third block. Three trainings each, judged on held-out images. (All of them stand together at the end.)
+
+# %% tags=["core"] slideshow={"slide_type": "fragment"}
+print(experiments.verdict("two-blocks", dataset.name))
 
 # %% [markdown] tags=["core"] slideshow={"slide_type": "notes"}
 # <details><summary>Speaker notes</summary>
@@ -196,7 +203,10 @@ assert rows[0][2:4] == (10_144, 2_432)
 # $C_\text{out} < \tfrac{16}{9} C_\text{in}$. Ours grow by more: by 2 in blocks 2 and 3, and by more than 10 in block 1.
 #
 # What is left in favour of the pair? A second ReLU, and so functions that a single 5×5 cannot compute. Whether that is
-# worth its price is a question for the held-out images, not for arithmetic.
+# worth its price is a question for the held-out images, not for arithmetic. With one 5×5 in each block:
+
+# %% tags=["core"] slideshow={"slide_type": "fragment"}
+print(experiments.verdict("one-5x5", dataset.name))
 
 # %% [markdown] tags=["core"] slideshow={"slide_type": "notes"}
 # <details><summary>Speaker notes</summary>
@@ -291,6 +301,9 @@ figures.show_table(["way to halve", "peak that is left", "change when the pictur
 # steady. The stride takes one place of four without a look at the others: it loses some peaks, and changes most. In
 # return it saves three quarters of the convolution's work, as the other places need not be computed. VGG and the
 # slides take the maximum. Which one is *better* here only a training can tell, judged on held-out images.
+
+# %% tags=["optional"] slideshow={"slide_type": "skip"}
+print(experiments.verdict("average-pooling", dataset.name))
 
 # %% [markdown] tags=["core"] slideshow={"slide_type": "slide"}
 # ## What the blocks make of our photograph
@@ -406,7 +419,10 @@ figures.show(
 #
 # At our depth this costs time, not success: in the paper that introduced He's start, a network of 22 layers learns from
 # both, only later from Glorot's; one of 30 layers learns from He's alone
-# ([He et al. 2015](https://arxiv.org/abs/1502.01852)).
+# ([He et al. 2015](https://arxiv.org/abs/1502.01852)). And ours, started with Glorot's weights?
+
+# %% tags=["core"] slideshow={"slide_type": "fragment"}
+print(experiments.verdict("glorot", dataset.name))
 
 # %% [markdown] tags=["core"] slideshow={"slide_type": "notes"}
 # <details><summary>Speaker notes</summary>
@@ -439,6 +455,14 @@ print(f"right on 256 test images: {scores[True].mean():.1%} with dropout on, {sc
 # %% [markdown] tags=["core"] slideshow={"slide_type": "fragment"}
 # With dropout on, the network is another one at each call, and usually a worse one. So: **off** whenever you judge,
 # show or attack. Keras' training accuracy is taken with it *on*; 03-training draws both.
+#
+# What is it good for? It should keep the network from learning its training images by heart, and so narrow the **gap**:
+# how far the accuracy on training images is above that on others. Trained without dropout:
+
+# %% tags=["core"] slideshow={"slide_type": "fragment"}
+gaps = [experiments.evidence(name, dataset.name).gap for name in ("baseline", "no-dropout")]
+print(f"gap with dropout: {gaps[0]:.1f} points, without: {gaps[1]:.1f} points")
+print(experiments.verdict("no-dropout", dataset.name))
 
 # %% [markdown] tags=["core"] slideshow={"slide_type": "notes"}
 # <details><summary>Speaker notes</summary>
@@ -486,6 +510,59 @@ print("from the logits:     ", tf.nn.sparse_softmax_cross_entropy_with_logits([1
 #
 # The point: same network, safer arithmetic. Common wrong answer: "softmax makes it more accurate". It never changes the
 # answer. Skip the second half when short of time; 05-fgsm comes back to it.
+#
+# </details>
+
+# %% [markdown] tags=["core"] slideshow={"slide_type": "slide"}
+# ## The reasons on trial
+#
+# All reasons of this notebook under one budget, and two changes that later networks brought: **batch normalisation**
+# after each convolution, and **augmentation**, which moves and mirrors the training pictures. The baseline is the
+# network of the slides; each other row has *one* thing changed. A dot is one training. The grey band is chance: it
+# shows how far three trainings of the same network are apart.
+#
+# **Predict:** which change costs most?
+
+# %% tags=["core"] slideshow={"slide_type": "subslide"}
+epochs = experiments.RECIPE.epochs[dataset.name]
+kinds = {name: experiments.evidence(name, dataset.name) for name in experiments.VARIANTS}
+rows = [(name.replace("-", " "), kind.accuracies, kind.multiply_adds) for name, kind in kinds.items()]
+rows[1:] = sorted(rows[1:], key=lambda row: -np.mean(row[1]))
+means = ", ".join(f"{name} {np.mean(accuracies):.1%}" for name, accuracies, _ in rows)
+figures.show(
+    figures.ablations(rows, epochs),
+    f"Accuracy on held-out images of {dataset.name} after {epochs} epochs, mean of three trainings: {means}.",
+)
+
+# %% tags=["core"] slideshow={"slide_type": "subslide"}
+usual = dict.fromkeys(("two-blocks", "one-5x5", "average-pooling", "glorot", "no-dropout"), "worse")
+usual |= dict.fromkeys(("batch-norm", "augmented"), "better")
+rows = []
+for name, expected in usual.items():
+    points, outcome = experiments.compare(name, dataset.name)
+    found = {expected: "holds here", "undecided": "not decided"}.get(outcome, "contradicted here")
+    rows.append((name.replace("-", " "), expected, f"{points:+.1f}", found, f"{kinds[name].gap:.1f}"))
+figures.show_table(["change", "usual claim", "measured, points", "so the claim", "gap, points"], rows)
+print(f"gap of the baseline: {kinds['baseline'].gap:.1f} points")
+
+# %% [markdown] tags=["core"] slideshow={"slide_type": "fragment"}
+# How to read this:
+#
+# - **Decided** means that all three trainings of one kind beat all three of the other. If a change did nothing, that
+#   would still happen by chance in one case of ten. With seven changes, do not be surprised by one such case.
+# - **A verdict holds for its budget.** These trainings are short. What fights overfitting, dropout and augmentation,
+#   has more to do in a long one. "Contradicted here" says that a reason has a condition, not that it is wrong.
+# - **A narrow gap is not yet a better network.** Compare the rows: what narrows the gap holds the training images back,
+#   too. Only the accuracy on held-out images says whether that was worth it.
+# - **Not decided** is a result, too: if there is a difference, three trainings are too few to show it. Then the price
+#   may choose.
+
+# %% [markdown] tags=["core"] slideshow={"slide_type": "notes"}
+# <details><summary>Speaker notes</summary>
+#
+# The point: a reason is a hypothesis, and its test has a budget and a spread. Let the class vote before the figure.
+# Common wrong answer: "the mean is higher, so it is better". Ask how many trainings would decide a difference of half
+# a point (many: chance shrinks with the root of their number). `python -m helpers.experiments` repeats all of it.
 #
 # </details>
 
@@ -609,6 +686,8 @@ for name, network in (("trained", run.model), ("untrained", models.build("vgg3")
 #   here.
 # - **Max pooling** keeps peaks, **ReLU** lets gradients pass, **He initialisation** keeps the signal's size,
 #   **dropout** is noise in training only, **logits** are the safe end. **Shortcuts** pay in much deeper networks.
+# - **Reasons were put on trial**: three trainings for each change, judged on held-out images, with a verdict only where
+#   all three agree.
 #
 # Next: let the network learn. [03-training](03-training.ipynb)
 

@@ -1,5 +1,6 @@
 """The ablations: what is compared, that a sweep goes on where it stopped, and that it runs on a cluster."""
 
+import dataclasses
 import json
 import os
 import signal
@@ -82,16 +83,35 @@ def test_a_worker_that_is_killed_half_way_costs_no_result(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "ours, words",
-    [((0.81, 0.82, 0.83), "better with every seed"), ((0.71, 0.72, 0.73), "worse"), ((0.71, 0.9, 0.9), "overlap")],
+    "ours, outcome, words",
+    [
+        ((0.81, 0.82, 0.83), "better", "better with every seed"),
+        ((0.71, 0.72, 0.73), "worse", "worse with every seed"),
+        ((0.71, 0.9, 0.9), "undecided", "the seeds overlap"),
+    ],
 )
-def test_a_verdict_is_clear_only_where_the_seeds_part(tmp_path, ours, words):
-    for variant, values in (("baseline", (0.78, 0.79, 0.80)), ("glorot", ours)):
+def test_a_verdict_is_clear_only_where_the_seeds_part(tmp_path, ours, outcome, words):
+    for variant, values, work in (("baseline", (0.78, 0.79, 0.80), 200), ("glorot", ours, 150)):
         for seed, share in enumerate(values):
-            record = {"accuracy": {"test": share}}
+            record = {"accuracy": {"train": share + 0.1, "test": share}, "multiply-adds": work}
             runs.save_record(record, runs.folder(f"{variant}-{seed}", "sketches", tmp_path))
+    assert experiments.evidence("glorot", "sketches", tmp_path).gap == pytest.approx(10)
+    points, found = experiments.compare("glorot", "sketches", tmp_path)
+    assert points == pytest.approx(100 * (sum(ours) / 3 - 0.79)) and found == outcome
     sentence = experiments.verdict("glorot", "sketches", tmp_path)
-    assert words in sentence and f"{100 * (sum(ours) / 3 - 0.79):+.1f} points" in sentence
+    assert words in sentence and f"({points:+.1f} points)" in sentence and "0.75 times" in sentence
+
+
+@pytest.mark.parametrize("dataset", ["cifar10", "sketches"])
+def test_every_variant_is_recorded_with_every_seed_under_one_budget(dataset):
+    for variant, changes in experiments.VARIANTS.items():
+        for seed in experiments.SEEDS:
+            record = runs.read_record(f"{variant}-{seed}", dataset)
+            assert record["variant"] == json.loads(json.dumps(changes)) and record["recipe"]["seed"] == seed
+            recipe = record["recipe"] | {"seed": 0, "augment": False}
+            budget = dataclasses.asdict(experiments.RECIPE) | {"epochs": experiments.RECIPE.epochs[dataset]}
+            assert recipe == budget, f"{variant}-{seed} was trained by another recipe"
+            assert len(record["history"]["test_accuracy"]) == budget["epochs"]
 
 
 def test_the_command_says_when_nothing_is_missing(tmp_path, monkeypatch, capsys):

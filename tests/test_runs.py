@@ -46,6 +46,15 @@ def test_fast_reaches_what_the_slides_recipe_reaches_in_a_fortieth_of_the_time()
     assert 40 * fast["seconds"] <= slow["seconds"]
 
 
+@pytest.mark.parametrize("dataset", ["cifar10", "sketches"])
+def test_strong_was_trained_with_three_seeds(dataset):
+    records = [runs.read_record(name, dataset) for name in ("strong", "strong-1", "strong-2")]
+    assert [record["recipe"].pop("seed") for record in records] == [0, 1, 2]
+    assert records[0]["recipe"] == records[1]["recipe"] == records[2]["recipe"]
+    assert len({record["dataset"]["digest"] for record in records}) == 1
+    assert len({tuple(record["history"]["loss"]) for record in records}) == 3
+
+
 def test_recorded_accuracy_is_found_again(network, dataset, run):
     if run.record["dataset"]["digest"] != dataset.digest():
         pytest.skip("these images are not the bytes that the record was made on")
