@@ -526,30 +526,30 @@ print("from the logits:     ", tf.nn.sparse_softmax_cross_entropy_with_logits([1
 # %% tags=["core"] slideshow={"slide_type": "subslide"}
 epochs = experiments.RECIPE.epochs[dataset.name]
 kinds = {name: experiments.evidence(name, dataset.name) for name in experiments.VARIANTS}
-rows = [(name.replace("-", " "), kind.accuracies, kind.multiply_adds) for name, kind in kinds.items()]
-rows[1:] = sorted(rows[1:], key=lambda row: -np.mean(row[1]))
-means = ", ".join(f"{name} {np.mean(accuracies):.1%}" for name, accuracies, _ in rows)
+trials = [(name.replace("-", " "), kind.accuracies, kind.multiply_adds) for name, kind in kinds.items()]
+trials[1:] = sorted(trials[1:], key=lambda row: -np.mean(row[1]))
+means = ", ".join(f"{name} {np.mean(accuracies):.1%}" for name, accuracies, _ in trials)
 figures.show(
-    figures.ablations(rows, epochs),
+    figures.ablations(trials, epochs),
     f"Accuracy on held-out images of {dataset.name} after {epochs} epochs, mean of three trainings: {means}.",
 )
 
 # %% tags=["core"] slideshow={"slide_type": "subslide"}
 usual = dict.fromkeys(("two-blocks", "one-5x5", "average-pooling", "glorot", "no-dropout"), "worse")
 usual |= dict.fromkeys(("batch-norm", "augmented"), "better")
-rows = []
+claims = []
 for name, expected in usual.items():
     points, outcome = experiments.compare(name, dataset.name)
     found = {expected: "holds here", "undecided": "not decided"}.get(outcome, "contradicted here")
-    rows.append((name.replace("-", " "), expected, f"{points:+.1f}", found, f"{kinds[name].gap:.1f}"))
-figures.show_table(["change", "usual claim", "measured, points", "so the claim", "gap, points"], rows)
+    claims.append((name.replace("-", " "), expected, f"{points:+.1f}", found, f"{kinds[name].gap:.1f}"))
+figures.show_table(["change", "usual claim", "measured, points", "so the claim", "gap, points"], claims)
 print(f"gap of the baseline: {kinds['baseline'].gap:.1f} points")
 
 # %% [markdown] tags=["core"] slideshow={"slide_type": "fragment"}
 # How to read this:
 #
 # - **Decided** means that all three trainings of one kind beat all three of the other. If a change did nothing, that
-#   would still happen by chance in one case of ten. With seven changes, do not be surprised by one such case.
+#   would still happen by chance in one case of ten. With several changes, do not be surprised by one such case.
 # - **A verdict holds for its budget.** These trainings are short. What fights overfitting, dropout and augmentation,
 #   has more to do in a long one. "Contradicted here" says that a reason has a condition, not that it is wrong.
 # - **A narrow gap is not yet a better network.** Compare the rows: what narrows the gap holds the training images back,

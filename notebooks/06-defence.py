@@ -124,7 +124,7 @@ print(f"all at ε = {NAMED}/255; {reports['vgg3']['images']:,} test images, PGD 
 # <details><summary>Speaker notes</summary>
 #
 # Read one dot aloud with both of its numbers. PGD took 20 steps of ε/4 from 5 random starts. The networks differ in more
-# than the defence: `strong` and the defended ones share their layout, but not their width, and the defended ones have no
+# than the defence: `strong` and the defended ones share their layout, but neither width nor activation, and the defended have no
 # whitening layer. So the price is not a clean comparison with vgg3; the gain is far larger than any such difference. Nor do
 # the two defences compare step by step: three steps of attack cost more time, so defended-pgd had fewer epochs.
 #
