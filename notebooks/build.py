@@ -58,6 +58,7 @@ def build(source):
     client = NotebookClient(
         book,
         timeout=1800,
+        iopub_timeout=120,  # by default an output that comes late on a busy machine is dropped after four seconds
         kernel_name="python3",
         resources={"metadata": {"path": source.parent}},
         record_timing=False,
