@@ -516,10 +516,10 @@ print("from the logits:     ", tf.nn.sparse_softmax_cross_entropy_with_logits([1
 # %% [markdown] tags=["core"] slideshow={"slide_type": "slide"}
 # ## The reasons on trial
 #
-# All reasons of this notebook under one budget, and two changes that later networks brought: **batch normalisation**
+# Reasons of this notebook, all under one budget, and two changes that later networks brought: **batch normalisation**
 # after each convolution, and **augmentation**, which moves and mirrors the training pictures. The baseline is the
 # network of the slides; each other row has *one* thing changed. A dot is one training. The grey band is chance: it
-# shows how far three trainings of the same network are apart.
+# shows how far trainings of the same network are apart.
 #
 # **Predict:** which change costs most?
 
