@@ -7,7 +7,7 @@ import numpy as np
 
 from .models import forward, tf, up_to_logits
 
-BATCH_SIZE = 500
+BATCH_SIZE = 250
 
 
 def logits(model, images):
