@@ -157,7 +157,7 @@ figures.show(
 # %% tags=["core"] slideshow={"slide_type": "skip"}
 assert widths == [5, 14, 30]
 
-# %% [markdown] tags=["core"] slideshow={"slide_type": "fragment"}
+# %% [markdown] tags=["core"] slideshow={"slide_type": "subslide"}
 # **Does it hold?** An argument is not yet evidence. So the network was trained again with one thing changed: here, without
 # its third block. Three trainings each, judged on held-out images. (All of them stand together at the end.)
 
@@ -545,7 +545,7 @@ for name, expected in usual.items():
 figures.show_table(["change", "usual claim", "measured, points", "so the claim", "gap, points"], claims)
 print(f"gap of the baseline: {kinds['baseline'].gap:.1f} points")
 
-# %% [markdown] tags=["core"] slideshow={"slide_type": "fragment"}
+# %% [markdown] tags=["core"] slideshow={"slide_type": "subslide"}
 # How to read this:
 #
 # - **Decided** means that all three trainings of one kind beat all three of the other. If a change did nothing, that

@@ -390,7 +390,8 @@ for name, matrix in (("before", step), ("after", training.orthogonal(step.astype
 # Each step of the ladder is a recorded run.
 
 # %% tags=["optional"] slideshow={"slide_type": "skip"}
-titles = {"vgg3": "the slides' recipe", "fast": "fast", "longer": "fast, longer", "strong": "strong: more filters, SiLU"}
+titles = {"vgg3": "the slides' recipe", "fast": "fast", "longer": "fast, longer"}
+titles |= {"strong": "strong: more filters, SiLU"}
 steps, before = [], None
 for name, title in titles.items():
     record = runs.read_record(name, dataset.name)
