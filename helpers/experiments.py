@@ -103,8 +103,8 @@ def compare(variant, dataset, root=runs.RECORDED):
 def verdict(variant, dataset, root=runs.RECORDED):
     """What the records say of a variant: a sentence in two lines, short enough for a projector."""
     ours, base = evidence(variant, dataset, root), evidence("baseline", dataset, root)
-    points, outcome = compare(variant, dataset, root)
-    clear = "the seeds overlap, which decides nothing" if outcome == "undecided" else f"{outcome} with every seed"
+    points, found = compare(variant, dataset, root)
+    clear = "the seeds overlap, which decides nothing" if found == "undecided" else f"{found} with every seed"
     return (
         f"{variant.replace('-', ' ')}: {sum(ours.accuracies) / len(SEEDS):.1%} of the held-out images, "
         f"the baseline {sum(base.accuracies) / len(SEEDS):.1%} ({points:+.1f} points),\n"
