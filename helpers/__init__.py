@@ -1,7 +1,7 @@
 """What the lecture's notebooks share: data, networks, attacks, evaluation, figures, sliders.
 
 Read the modules in this order: sketches, data, photographs, models, attacks, evaluation, runs, robustness, training,
-experiments, figures, explorer, check. Importing this package does not import TensorFlow.
+ablations, figures, explorer, check. Importing this package does not import TensorFlow.
 """
 
 import os

@@ -9,7 +9,7 @@ import warnings
 
 import numpy as np
 
-from .models import forward, tf, up_to_logits
+from .models import forward, tf, without_softmax
 
 BATCH_SIZE = 250
 
@@ -28,10 +28,10 @@ def fgsm(model, images, labels, epsilon, *, targeted=False, loss="cross-entropy"
     """
     epsilon = _checked_epsilon(epsilon)
     sign = gradient_sign(model, images, labels, loss=loss, batch_size=batch_size)
-    return step(images, -sign if targeted else sign, epsilon)
+    return perturb(images, -sign if targeted else sign, epsilon)
 
 
-def step(images, direction, epsilon):
+def perturb(images, direction, epsilon):
     """`images` moved by epsilon along `direction` (−1, 0 or 1 for each pixel value), clipped to [0, 1], float32."""
     moved = np.asarray(images, np.float32) + np.float32(epsilon) * direction
     return np.clip(moved, 0, 1, out=moved)
@@ -44,7 +44,7 @@ def gradient_sign(model, images, labels, *, loss="cross-entropy", batch_size=BAT
     such an image cannot be attacked this way.
     Source and checks as for `fgsm`. Taught in 05-fgsm.
     """
-    model = up_to_logits(model)
+    model = without_softmax(model)
     images, labels = _checked(model, images, labels)
     if loss not in LOSSES:
         raise ValueError(f"loss={loss!r}: expected one of {', '.join(map(repr, LOSSES))}")
@@ -83,17 +83,17 @@ def _squared_error(logits, labels):
 LOSSES = {"cross-entropy": _cross_entropy, "mse": _squared_error}
 
 
-def random_sign(images, epsilon, seed):
+def random_sign_noise(images, epsilon, seed):
     """The control for `fgsm`: the same step along signs drawn by chance, the same ones for the same seed.
 
     Returns float32 images in [0, 1], nowhere further than epsilon from `images`. Taught in 05-fgsm.
     """
     images, epsilon = _checked_images(images), _checked_epsilon(epsilon)
-    return step(images, chance_direction(images.shape, seed), epsilon)
+    return perturb(images, random_signs(images.shape, seed), epsilon)
 
 
-def chance_direction(shape, seed):
-    """The signs that `random_sign` steps along: float32 −1 or 1, each as likely, the same ones for the same seed."""
+def random_signs(shape, seed):
+    """The signs that `random_sign_noise` steps along: float32 −1 or 1, each as likely, the same ones for the same seed."""
     return np.random.default_rng(seed).integers(0, 2, shape, np.int8) * np.float32(2) - 1
 
 
@@ -107,7 +107,7 @@ def pgd(model, images, labels, epsilon, *, step_size, steps, restarts=1, seed=0,
     """
     epsilon, step_size = _checked_epsilon(epsilon), _checked_epsilon(step_size)
     _checked_counts(steps=steps, restarts=restarts)
-    model = up_to_logits(model)
+    model = without_softmax(model)
     images, labels = _checked(model, images, labels)
     rng, found = np.random.default_rng(seed), images.copy()
     for part in _batches(len(images), batch_size):
@@ -121,10 +121,10 @@ def pgd(model, images, labels, epsilon, *, step_size, steps, restarts=1, seed=0,
 
 
 def _climb(model, images, labels, epsilon, step_size, steps, rng):
-    low, high = (step(images, way, epsilon) for way in (-1, 1))
+    low, high = (perturb(images, way, epsilon) for way in (-1, 1))
     moved = np.clip(images + rng.uniform(-epsilon, epsilon, images.shape).astype(np.float32), low, high)
     for _ in range(steps):
-        moved = np.clip(step(moved, _sign(model, moved, labels), step_size), low, high)
+        moved = np.clip(perturb(moved, _sign(model, moved, labels), step_size), low, high)
     return moved
 
 
@@ -135,29 +135,29 @@ def epsilon_sweep(model, images, labels, epsilons, *, loss="cross-entropy", batc
     are made and dropped batch by batch, so memory does not grow with k. Checks as for `fgsm`. Taught in 05-fgsm.
     """
     epsilons = [_checked_epsilon(epsilon) for epsilon in np.ravel(epsilons)]
-    model = up_to_logits(model)
+    model = without_softmax(model)
     images, labels = _checked(model, images, labels)
     sign = gradient_sign(model, images, labels, loss=loss, batch_size=batch_size)
     predictions = np.empty((len(epsilons), len(images)), np.int64)
     for part in _batches(len(images), batch_size):
         for row, epsilon in enumerate(epsilons):
-            logits = forward(model, step(images[part], sign[part], epsilon))
+            logits = forward(model, perturb(images[part], sign[part], epsilon))
             predictions[row, part] = logits.argmax(axis=1)
     return (predictions == labels).mean(axis=1), predictions
 
 
-def smallest_fooling_epsilon(model, images, labels, *, levels=32, finer=1, loss="cross-entropy", batch_size=BATCH_SIZE):
+def minimal_epsilon(model, images, labels, *, max_level=32, steps_per_level=1, loss="cross-entropy", batch_size=BATCH_SIZE):
     """The smallest ε on a grid at which FGSM makes the answer wrong, for each image: float64 (n,).
 
-    The grid is 1/255, 2/255, … levels/255, with `finer` steps in each level. An image that is wrong already gets 0, one
+    The grid is 1/255, 2/255, … max_level/255, with `steps_per_level` steps in each level. An image that is wrong already gets 0, one
     that FGSM fools nowhere on the grid gets nan. Every ε of the grid is tried from the smallest on, because a larger ε
     need not fool where a smaller one did.
     This is an upper bound of how near the nearest wrong answer is: between two points of the grid, or in another
     direction (see `pgd`), a smaller change may fool. Checks as for `fgsm`. Taught in 05-fgsm.
     """
-    _checked_counts(levels=levels, finer=finer)
-    epsilons = [_checked_epsilon(k / (255 * finer)) for k in range(levels * finer + 1)]
-    model = up_to_logits(model)
+    _checked_counts(max_level=max_level, steps_per_level=steps_per_level)
+    epsilons = [_checked_epsilon(k / (255 * steps_per_level)) for k in range(max_level * steps_per_level + 1)]
+    model = without_softmax(model)
     images, labels = _checked(model, images, labels)
     sign = gradient_sign(model, images, labels, loss=loss, batch_size=batch_size)
     smallest = np.full(len(images), np.nan)
@@ -166,7 +166,7 @@ def smallest_fooling_epsilon(model, images, labels, *, levels=32, finer=1, loss=
         for epsilon in epsilons:
             if not len(holds):
                 break
-            wrong = forward(model, step(images[holds], sign[holds], epsilon)).argmax(axis=1) != labels[holds]
+            wrong = forward(model, perturb(images[holds], sign[holds], epsilon)).argmax(axis=1) != labels[holds]
             smallest[holds[wrong]] = epsilon
             holds = holds[~wrong]
     return smallest

@@ -144,11 +144,11 @@ def threads():
 
 def bfloat16():
     """Whether trainings multiply in bfloat16."""
-    from . import training
+    from . import recipes, training
 
-    recipe = training.RECIPES["vgg3"]
-    here = training.number_format_here(recipe)
-    return Finding("bfloat16", "yes" if here == recipe.number_format else f"no, trainings compute in {here}")
+    recipe = recipes.RECIPES["vgg3"]
+    here = training.dtype_policy_here(recipe)
+    return Finding("bfloat16", "yes" if here == recipe.dtype_policy else f"no, trainings compute in {here}")
 
 
 def gpu():

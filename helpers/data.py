@@ -75,8 +75,28 @@ _IN_MEMORY = weakref.WeakValueDictionary()
 SKETCHES = {"train": (5_000, 0), "test": (1_000, 1)}
 
 
+class _Parts:
+    """What a Dataset and a Split have in common: training images, and a part that networks are evaluated on."""
+
+    def evaluation_part(self):
+        """What a network is evaluated on after each epoch: the part's name in records, its images, its labels."""
+        return self.PART, *self._arrays()[:1:-1]
+
+    def digest(self):
+        """SHA-256 over labels and pixels: records are comparable only where this agrees."""
+        total = hashlib.sha256()
+        for array in self._arrays():
+            total.update(np.ascontiguousarray(array))
+        return total.hexdigest()
+
+    def description(self):
+        """What a record says of the data set."""
+        sizes = {"train_size": len(self.y_train), f"{self.PART}_size": len(self._arrays()[-1])}
+        return {"name": self.name, "source": self.source, "digest": self.digest()} | sizes
+
+
 @dataclass(frozen=True)
-class Dataset:
+class Dataset(_Parts):
     """Images uint8 (n, 32, 32, 3), labels int64 (n,), the set's name, and where its bytes came from."""
 
     name: str
@@ -85,8 +105,12 @@ class Dataset:
     y_train: np.ndarray
     x_test: np.ndarray
     y_test: np.ndarray
+    PART = "test"
 
-    def first(self, train, test):
+    def _arrays(self):
+        return self.y_train, self.x_train, self.y_test, self.x_test
+
+    def subset(self, train, test):
         """The same data set with only its first `train` and `test` images.
 
         Raises ValueError where it has fewer.
@@ -103,29 +127,38 @@ class Dataset:
             self.y_test[:test],
         )
 
-    def held_out(self):
-        """The same data set without its test images: a tenth of the training images, drawn by chance, stands for them.
+    def validation_split(self):
+        """The training images without a tenth of them, and that tenth as the validation set: a Split.
 
-        What is chosen, is chosen on these. The same images are held out each time. Taught in 01-data.
+        What is chosen, is chosen on the validation set. It holds the same images each time. Taught in 01-data.
         """
-        held_out, training = np.split(
+        validation, training = np.split(
             np.random.default_rng(0).permutation(len(self.y_train)), [len(self.y_train) // 10]
         )
-        return Dataset(
+        return Split(
             self.name,
-            f"{self.source}; {len(held_out):,} training images held out",
+            f"{self.source}; {len(validation):,} training images as validation set",
             self.x_train[training],
             self.y_train[training],
-            self.x_train[held_out],
-            self.y_train[held_out],
+            self.x_train[validation],
+            self.y_train[validation],
         )
 
-    def digest(self):
-        """SHA-256 over labels and pixels: records are comparable only where this agrees."""
-        total = hashlib.sha256()
-        for array in (self.y_train, self.x_train, self.y_test, self.x_test):
-            total.update(np.ascontiguousarray(array))
-        return total.hexdigest()
+
+@dataclass(frozen=True)
+class Split(_Parts):
+    """A data set for choosing: training and validation images as in `Dataset`, and no test images."""
+
+    name: str
+    source: str
+    x_train: np.ndarray
+    y_train: np.ndarray
+    x_val: np.ndarray
+    y_val: np.ndarray
+    PART = "validation"
+
+    def _arrays(self):
+        return self.y_train, self.x_train, self.y_val, self.x_val
 
 
 def to_float(images):

@@ -5,9 +5,9 @@
 
 import numpy as np
 
-from .models import forward, tf, up_to_logits
+from .models import forward, tf, without_softmax
 
-BATCH_SIZE = 250  # with twice as many, judging `strong` in 05-fgsm takes the kernel above 1.5 GB
+BATCH_SIZE = 250  # with twice as many, judging `airbench` in 05-fgsm takes the kernel above 1.5 GB
 
 
 def logits(model, images):
@@ -15,7 +15,7 @@ def logits(model, images):
 
     Raises TypeError or ValueError for images of the wrong kind, shape or range.
     """
-    model, images = up_to_logits(model), _checked_images(images)
+    model, images = without_softmax(model), _checked_images(images)
     if images.shape[1:] != tuple(model.input_shape[1:]):
         raise ValueError(
             f"images: {model.name} takes images of shape {model.input_shape[1:]}, these have shape {images.shape[1:]}"
@@ -41,7 +41,7 @@ def predictions(model, images):
 
 
 def accuracy(model, images, labels):
-    """The share of images that are classified correctly, from 0 to 1."""
+    """The fraction of images that are classified correctly, from 0 to 1."""
     return float(np.mean(predictions(model, images) == _checked_labels(labels, len(images))))
 
 
@@ -52,15 +52,15 @@ def loss_and_accuracy(model, images, labels):
     return float(np.mean(losses)), float(np.mean(scores.argmax(axis=1) == labels))
 
 
-def margin(share, count):
-    """Half the width of the 95% confidence interval of a share that was measured on `count` independent cases.
+def ci_half_width(fraction, count):
+    """Half the width of the 95% confidence interval of a fraction that was measured on `count` independent cases.
 
-    The normal approximation, 1.96 · √(share · (1 − share) / count); good while more than about ten cases fall on
+    The normal approximation, 1.96 · √(fraction · (1 − fraction) / count); good while more than about ten cases fall on
     either side. Taught in 04-evaluation.
     """
-    if count < 1 or not 0 <= share <= 1:
-        raise ValueError(f"share={share!r}, count={count!r}: expected a share in [0, 1] of at least one case")
-    return 1.96 * np.sqrt(share * (1 - share) / count)
+    if count < 1 or not 0 <= fraction <= 1:
+        raise ValueError(f"fraction={fraction!r}, count={count!r}: expected a fraction in [0, 1] of at least one case")
+    return 1.96 * np.sqrt(fraction * (1 - fraction) / count)
 
 
 def confusion_matrix(labels, predicted, classes=10):
@@ -74,7 +74,7 @@ def confusion_matrix(labels, predicted, classes=10):
 def precision_and_recall(matrix):
     """Two float64 (classes,) arrays from a confusion matrix; nan for the precision of a class never predicted.
 
-    Precision: of the images called a class, the share that are of it. Recall: of the images of a class, the share that
+    Precision: of the images called a class, the fraction that are of it. Recall: of the images of a class, the fraction that
     is found.
     """
     right = np.diag(matrix).astype(float)
@@ -83,7 +83,7 @@ def precision_and_recall(matrix):
         return right / called, right / present
 
 
-def worst_pairs(matrix, count):
+def most_confused_pairs(matrix, count):
     """The `count` most frequent mistakes as (true class, predicted class, how often), worst first."""
     mistakes = matrix - np.diag(np.diag(matrix))
     order = np.argsort(-mistakes, axis=None, kind="stable")[:count]
@@ -92,7 +92,7 @@ def worst_pairs(matrix, count):
     ]
 
 
-def confident_mistakes(probability, labels, count):
+def most_confident_errors(probability, labels, count):
     """Indices of the `count` wrong answers with the highest probability, surest first."""
     answers = probability.argmax(axis=1)
     wrong = np.flatnonzero(answers != _checked_labels(labels, len(probability)))
@@ -111,8 +111,8 @@ def calibration(probability, labels, bins=10):
     count = np.bincount(number, minlength=bins)
     with np.errstate(invalid="ignore"):
         confidence = np.bincount(number, top, bins) / count
-        share = np.bincount(number, right, bins) / count
-    return confidence, share, count, float(np.nansum(count * abs(confidence - share)) / count.sum())
+        fraction = np.bincount(number, right, bins) / count
+    return confidence, fraction, count, float(np.nansum(count * abs(confidence - fraction)) / count.sum())
 
 
 def _checked_images(images):

@@ -114,7 +114,7 @@ class LiveCurve:
 
 def live_curve(points, tests):
     """Loss and accuracy against training steps; `points` and `tests` are lists of (step, loss, accuracy)."""
-    figure, axes = new(columns=2, height=3.6)
+    figure, axes = new_figure(columns=2, height=3.6)
     for column, (axis, label) in enumerate(zip(axes, ("cross-entropy (nats)", "accuracy (%)"), strict=True), start=1):
         scale = 100 if column == 2 else 1
         for place, (rows, colour, name, style) in enumerate(
@@ -129,7 +129,7 @@ def live_curve(points, tests):
     return figure
 
 
-def new(rows=1, columns=1, height=4.0, **subplots):
+def new_figure(rows=1, columns=1, height=4.0, **subplots):
     """An empty figure of the series' width, `height` in inches, and its axes."""
     figure = Figure(figsize=(WIDTH, height), layout="constrained")
     return figure, figure.subplots(rows, columns, **subplots)
@@ -140,7 +140,7 @@ def new(rows=1, columns=1, height=4.0, **subplots):
 
 def three_views(image):
     """One picture at about its true size, enlarged pixel by pixel, and enlarged with smooth transitions."""
-    figure, axes = new(columns=3, height=3.9)
+    figure, axes = new_figure(columns=3, height=3.9)
     middle = (145, 177, 177, 145)  # 32 of the 322 screen pixels that a panel has
     axes[0].imshow(image, extent=middle)
     axes[0].set(xlim=(0, 322), ylim=(322, 0))
@@ -152,9 +152,9 @@ def three_views(image):
     return figure
 
 
-def person_and_numbers(image, top, left, size=4):
+def image_and_pixel_values(image, top, left, size=4):
     """A photograph with a small patch marked, and the patch as the network gets it: three numbers a pixel, 0–255."""
-    figure, (photograph, patch) = new(columns=2, height=5)
+    figure, (photograph, patch) = new_figure(columns=2, height=5)
     photograph.imshow(image)
     photograph.add_patch(Rectangle((left - 0.5, top - 0.5), size, size, fill=False, edgecolor=ORANGE, linewidth=4))
     photograph.set_title("what you see")
@@ -173,7 +173,7 @@ def person_and_numbers(image, top, left, size=4):
 
 def class_grid(images, labels, names, rows=3, columns=2):
     """The first `rows` × `columns` images of each class as a block, under the class's number and name."""
-    figure, axes = new(2, 5, height=7)
+    figure, axes = new_figure(2, 5, height=7)
     for number, (axis, name) in enumerate(zip(axes.flat, names, strict=True)):
         chosen = images[labels == number][: rows * columns]
         framed = np.pad(chosen, ((0, 0), (1, 1), (1, 1), (0, 0)), constant_values=255)  # white lines between pictures
@@ -187,7 +187,7 @@ def class_grid(images, labels, names, rows=3, columns=2):
 
 def channel_histogram(counts):
     """How often each level 0–255 occurs in red, green and blue; `counts` has shape (3, 256). Means are marked."""
-    figure, axis = new(height=4.2)
+    figure, axis = new_figure(height=4.2)
     levels = np.arange(256)
     share = 100 * counts / counts.sum(axis=1, keepdims=True)
     means = share @ levels / 100
@@ -209,7 +209,7 @@ def channel_histogram(counts):
 
 def network_drawing(layers):
     """The network as boxes, from the rows of models.layer_table: as high as the map, as long as it has channels."""
-    figure, axis = new(height=4.3)
+    figure, axis = new_figure(height=4.3)
     left, block, boxes = _stage(axis, 3, [(32, 3)], "picture\n3 channels\n32×32", GREY), 1, []
     for layer in layers:
         if layer.kind == "Conv2D":
@@ -246,7 +246,7 @@ def _stage(axis, left, boxes, text, colour):
 
 def receptive_fields(image, responses, titles):
     """What one unit can see: `image` in full colour where its response (32, 32) is above 0, faded elsewhere."""
-    figure, axes = new(columns=len(responses), height=3.9)
+    figure, axes = new_figure(columns=len(responses), height=3.9)
     for axis, response, title in zip(axes, responses, titles, strict=True):
         seen = response > 0
         axis.imshow(np.where(seen[:, :, None], image, 178 + image // 4))
@@ -261,7 +261,7 @@ def receptive_fields(image, responses, titles):
 
 def cost_shares(names, parameters, multiply_adds):
     """Each part's share of all parameters and of all multiply-adds, two bars a part."""
-    figure, axis = new(height=4.6)
+    figure, axis = new_figure(height=4.6)
     places = np.arange(len(names))
     costs = ((-0.2, parameters, "parameters", ORANGE), (0.2, multiply_adds, "multiply-adds", BLUE))
     for shift, amounts, name, colour in costs:
@@ -298,7 +298,7 @@ def layer_by_layer(curves, ylabel, xlabel="layer", names=None, mark=None):
 
     Each row is a line. `names` are the layers', else they are counted from 0; `mark` is a (place, text) to point at.
     """
-    figure, axis = new(height=4.6)
+    figure, axis = new_figure(height=4.6)
     for name, (rows, colour) in curves.items():
         axis.plot(np.transpose(rows), "o-", color=colour, linewidth=1.8, markersize=6 if names else 3)
         end = np.exp(np.mean(np.log(rows), axis=0))[-1]
@@ -317,7 +317,7 @@ def ablations(rows, epochs):
 
     `rows` are (name, accuracies over the seeds in [0, 1], multiply-adds). `epochs` stands in the heading.
     """
-    figure, (shares, costs) = new(columns=2, height=0.5 * len(rows) + 1.5, sharey=True, width_ratios=(3, 1))
+    figure, (shares, costs) = new_figure(columns=2, height=0.5 * len(rows) + 1.5, sharey=True, width_ratios=(3, 1))
     for place, (_, accuracies, work) in enumerate(rows):
         colour = GREY if place == 0 else BLUE
         values = 100 * np.array(accuracies)
@@ -342,7 +342,7 @@ def momentum_paths(paths, scales):
 
     The valley is the loss ½ Σ scale · w² with the two `scales`.
     """
-    figure, axes = new(columns=len(paths), height=3.4, sharey=True)
+    figure, axes = new_figure(columns=len(paths), height=3.4, sharey=True)
     w1, w2 = np.meshgrid(np.linspace(-11, 2, 120), np.linspace(-2.4, 2.4, 80))
     for axis, (name, points), colour in zip(axes, paths.items(), (GREY, BLUE), strict=True):
         axis.contour(w1, w2, scales[0] * w1**2 + scales[1] * w2**2, levels=12, colors="#C8CCD1", linewidths=1)
@@ -359,7 +359,7 @@ def learning_curves(history, target=None):
 
     `target`, if given, holds the slides' training and test accuracy, drawn as marks at the right edge.
     """
-    figure, (loss, accuracy) = new(columns=2, height=4.6)
+    figure, (loss, accuracy) = new_figure(columns=2, height=4.6)
     epochs = np.arange(1, len(history["loss"]) + 1)
     rows = (("loss", TRAIN, "--"), ("train_loss", TRAIN, "-"), ("test_loss", TEST, "-"))
     for key, colour, style in rows:
@@ -400,7 +400,7 @@ def accuracy_against_time(curves):
 
     `curves` maps a name to (seconds since the start, accuracies in [0, 1], colour), one value an epoch.
     """
-    figure, axis = new(height=4.6)
+    figure, axis = new_figure(height=4.6)
     for name, (seconds, accuracies, colour) in curves.items():
         values = 100 * np.array(accuracies)
         axis.plot(seconds, values, "o-", color=colour, markersize=5)
@@ -414,12 +414,12 @@ def accuracy_against_time(curves):
     return figure
 
 
-def ladder(steps):
+def cumulative_improvements(steps):
     """Step by step to a higher accuracy; `steps` are (what was changed, accuracy before, accuracy after), in [0, 1].
 
     The first step has no accuracy before it: None.
     """
-    figure, axis = new(height=0.75 * len(steps) + 1.2)
+    figure, axis = new_figure(height=0.75 * len(steps) + 1.2)
     for place, (_, before, after) in enumerate(steps):
         start = after if before is None else before
         axis.plot(
@@ -459,7 +459,7 @@ def _label_lines(axis, x, labels):
 
 def intervals(rows):
     """Accuracies with their 95% confidence intervals; `rows` are (name, accuracy, margin), shares in [0, 1]."""
-    figure, axis = new(height=0.75 * len(rows) + 1.1)
+    figure, axis = new_figure(height=0.75 * len(rows) + 1.1)
     for place, (_, accuracy, margin) in enumerate(reversed(rows)):
         axis.errorbar(
             100 * accuracy, place, xerr=100 * margin, fmt="o", color=BLUE, capsize=6, markersize=9, linewidth=3
@@ -479,7 +479,7 @@ def intervals(rows):
 
 def confusion(matrix, names):
     """How often each class (row) was taken for each class (column), in percent of the row; the diagonal is grey."""
-    figure, axis = new(height=7.6)
+    figure, axis = new_figure(height=7.6)
     share = 100 * matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
     mistakes = np.where(np.eye(len(names), dtype=bool), np.nan, share)
     axis.imshow(mistakes, cmap="Blues", vmin=0, aspect="auto")
@@ -496,7 +496,7 @@ def confusion(matrix, names):
 
 def precision_recall(precision, recall, names):
     """Two dots a class, sorted by recall: hollow for precision, filled for recall."""
-    figure, axis = new(height=5.2)
+    figure, axis = new_figure(height=5.2)
     order = np.argsort(recall)
     places = np.arange(len(names))
     axis.hlines(places, 100 * precision[order], 100 * recall[order], color="#C8CCD1", linewidth=5)
@@ -523,7 +523,7 @@ def precision_recall(precision, recall, names):
 def labelled_images(images, captions, columns=6):
     """Pictures in a grid, each with its caption (up to three lines) below."""
     rows = -(-len(images) // columns)
-    figure, axes = new(rows, columns, height=rows * (WIDTH / columns + 0.95), squeeze=False)
+    figure, axes = new_figure(rows, columns, height=rows * (WIDTH / columns + 0.95), squeeze=False)
     for axis in axes.flat:
         axis.axis("off")
     for axis, image, caption in zip(axes.flat, images, captions, strict=False):
@@ -532,9 +532,9 @@ def labelled_images(images, captions, columns=6):
     return figure
 
 
-def reliability(confidence, share, count, error):
+def reliability_diagram(confidence, share, count, error):
     """Accuracy against stated probability, a dot for each bin with its area growing with the number of answers."""
-    figure, axis = new(height=5)
+    figure, axis = new_figure(height=5)
     axis.plot([0, 100], [0, 100], "--", color=GREY, linewidth=1.5)
     axis.text(38, 41, "honest: 80% means right in 80%", rotation=33, color=GREY, ha="center", va="bottom")
     axis.scatter(100 * confidence, 100 * share, s=60 + 900 * count / count.max(), color=BLUE, alpha=0.85)
@@ -552,7 +552,7 @@ def adversarial_example(image, adversarial, before, after, label, names, epsilon
 
     `image` and `adversarial` are floats (32, 32, 3) in [0, 1], `before` and `after` probabilities (10,).
     """
-    figure, axes = new(columns=4, height=3.7, width_ratios=(1, 1, 1, 1.25))
+    figure, axes = new_figure(columns=4, height=3.7, width_ratios=(1, 1, 1, 1.25))
     pictures = (
         (image, f"original\n{names[before.argmax()]} {before.max():.0%}"),
         (amplified(adversarial - image, epsilon), f"perturbation\n× {1 / (2 * epsilon):.2g}"),
@@ -586,7 +586,7 @@ def _before_and_after(axis, before, after, label, names):
 
 def loss_along_ray(epsilons, rays):
     """The loss of one image along straight lines; `rays` maps a name to (losses, colour, line style)."""
-    figure, axis = new(height=4.4)
+    figure, axis = new_figure(height=4.4)
     for losses, colour, style in rays.values():
         axis.plot(255 * epsilons, losses, style, color=colour)
     top = max(losses.max() for losses, _, _ in rays.values())
@@ -597,7 +597,7 @@ def loss_along_ray(epsilons, rays):
 
 def accuracy_against_epsilon(epsilons, curves, marked):
     """Accuracy against ε; `curves` maps a name to (accuracies in [0, 1], colour); the gap at `marked` is named."""
-    figure, axis = new(height=4.8)
+    figure, axis = new_figure(height=4.8)
     epsilons = np.asarray(epsilons)
     for accuracies, colour in curves.values():
         axis.plot(255 * epsilons, 100 * np.asarray(accuracies), "o-", color=colour, markersize=7)
@@ -613,12 +613,12 @@ def accuracy_against_epsilon(epsilons, curves, marked):
     return figure
 
 
-def under_attacks(panels, marked):
+def robustness_curves(panels, marked):
     """Accuracy against ε under several attacks, one panel a network; a dotted line stands at ε = `marked`.
 
     `panels` maps a network's name to {attack: (grey levels of 255, accuracies in [0, 1], colour)}.
     """
-    figure, axes = new(columns=len(panels), height=4.8, sharey=True)
+    figure, axes = new_figure(columns=len(panels), height=4.8, sharey=True)
     for axis, (name, curves) in zip(axes, panels.items(), strict=True):
         for levels, accuracies, colour in curves.values():
             axis.plot(levels, 100 * np.asarray(accuracies), "o-", color=colour, markersize=6)
@@ -634,12 +634,12 @@ def under_attacks(panels, marked):
     return figure
 
 
-def still_right(levels, overall, classes, names):
+def survival_curve(levels, overall, classes, names):
     """Which share of the images FGSM has fooled at no ε so far: all images blue, each class grey, the extremes named.
 
     `levels` are grey levels of 255, `overall` shares in [0, 1], `classes` the same for each class (k, classes).
     """
-    figure, axis = new(height=4.8)
+    figure, axis = new_figure(height=4.8)
     shares = 100 * np.asarray(classes)
     axis.plot(levels, shares, color="#C8CCD1", linewidth=1.5)
     axis.plot(levels, 100 * np.asarray(overall), color=BLUE, linewidth=4)
@@ -667,7 +667,7 @@ def still_right(levels, overall, classes, names):
 
 def epochs_under_attack(history):
     """Accuracy on test images after each epoch: untouched, under FGSM, and under PGD."""
-    figure, axis = new(height=4.6)
+    figure, axis = new_figure(height=4.6)
     epochs = np.arange(1, len(history["loss"]) + 1)
     lines = {"untouched": ("test_accuracy", BLUE), "FGSM": ("fgsm_accuracy", ORANGE), "PGD": ("pgd_accuracy", GREEN)}
     for key, colour in lines.values():
@@ -677,12 +677,12 @@ def epochs_under_attack(history):
     return figure
 
 
-def untouched_and_attacked(points):
+def clean_vs_robust(points):
     """What a defence costs and gains: each network's accuracy on untouched images, and under attack.
 
     `points` maps a name to (accuracy, accuracy under attack, colour), in [0, 1].
     """
-    figure, axis = new(height=5.2)
+    figure, axis = new_figure(height=5.2)
     for number, (name, (clean, robust, colour)) in enumerate(points.items()):
         place = 100 * clean, 100 * robust
         above = 14 if number % 2 == 0 else -28  # names of neighbours stay apart

@@ -69,7 +69,7 @@ class BatchNorm(layers.BatchNormalization):
     """Batch normalisation without a scale, whose training step is one fused operation of TensorFlow.
 
     Keras' own layer computes the same in many operations, which takes a CPU nine times as long. Outside of training
-    it uses mean and variance of the last batch that it met in training; `training.settle` chooses that batch.
+    it uses mean and variance of the last batch that it met in training; `training.recalibrate_batch_norm` chooses that batch.
     """
 
     def __init__(self, **options):
@@ -87,7 +87,7 @@ class BatchNorm(layers.BatchNormalization):
         return normalised
 
 
-def identity_like(shape, dtype=None):
+def dirac_init(shape, dtype=None):
     """A first kernel (3, 3, in, out) whose first filters hand the inputs on unchanged; the rest are random."""
     kernel = keras.initializers.VarianceScaling(1 / 3, "fan_in", "uniform")(shape).numpy()
     same = np.arange(min(shape[2:]))
@@ -98,7 +98,7 @@ def identity_like(shape, dtype=None):
 
 def airbench_group(filters, activation):
     """Convolve, halve height and width, convolve once more; each convolution is normalised."""
-    convolution = dict(kernel_size=3, padding="same", use_bias=False, kernel_initializer=identity_like)
+    convolution = dict(kernel_size=3, padding="same", use_bias=False, kernel_initializer=dirac_init)
     return [
         layers.Conv2D(filters, **convolution),
         layers.MaxPooling2D(2),
@@ -110,7 +110,7 @@ def airbench_group(filters, activation):
     ]
 
 
-def airbench(widths, name, activation="relu", first=None):
+def airbench_network(widths, name, activation="relu", first=None):
     """A network that learns in few epochs, of one airbench_group for each of `widths`.
 
     Its layer `first` is by default "whiten", which `whiten` sets from the training images.
@@ -147,45 +147,48 @@ def whiten(model, images):
 
 def fast():
     """A network for training while a class looks on."""
-    return airbench((32, 64, 128), "fast")
+    return airbench_network((32, 64, 128), "fast")
 
 
-def strong():
+def airbench():
     """The best of the series. SiLU, x / (1 + exp(-x)), is a ReLU without a corner: slopes change smoothly."""
-    return airbench((64, 256, 256), "strong", activation="silu")
+    return airbench_network((64, 256, 256), "airbench", activation="silu")
 
 
-def defended():
+def plain_stem():
     """A network to be trained under attack. Nothing is whitened: that would amplify the faint patterns of an attack."""
-    return airbench((48, 96, 192), "defended", first=layers.Conv2D(24, 3, kernel_initializer="he_uniform"))
+    return airbench_network((48, 96, 192), "plain_stem", first=layers.Conv2D(24, 3, kernel_initializer="he_uniform"))
 
 
-_BUILDERS = {builder.__name__: builder for builder in (vgg3, fast, strong, defended)}
+_BUILDERS = {builder.__name__: builder for builder in (vgg3, fast, airbench, plain_stem)}
 NAMES = tuple(_BUILDERS)
 
 
-def build(name, number_format="float32"):
+def build(name, dtype_policy="float32"):
     """A new, untrained network called `name` (one of NAMES).
 
-    It computes in `number_format`, "float32" or "mixed_bfloat16"; its weights and logits are float32 in both.
+    It computes in `dtype_policy`, "float32" or "mixed_bfloat16"; its weights and logits are float32 in both.
     Raises ValueError for a name that is not in NAMES.
     """
     if name not in _BUILDERS:
         raise ValueError(f"name={name!r}: no network is called that; there are: {', '.join(NAMES)}")
-    return in_format(_BUILDERS[name], number_format)
+    return with_dtype_policy(_BUILDERS[name], dtype_policy)
 
 
-def in_format(builder, number_format):
-    """What `builder()` returns when Keras computes in `number_format`."""
+def with_dtype_policy(builder, dtype_policy):
+    """What `builder()` returns when Keras computes in `dtype_policy`."""
     before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(number_format)
+    keras.config.set_dtype_policy(dtype_policy)
     try:
         return builder()
     finally:
         keras.config.set_dtype_policy(before)
 
 
-def on_six_views(model):
+VIEWS = 6  # of an image, in test-time augmentation
+
+
+def with_test_time_augmentation(model):
     """The network that answers with the mean of `model`'s logits for six views of a picture.
 
     They are the picture, the picture moved by one pixel along either end of a diagonal, and their mirror images.
@@ -197,7 +200,7 @@ def on_six_views(model):
     return keras.Model(picture, keras.ops.mean(keras.ops.stack(answers), axis=0), name=f"{model.name}_on_six_views")
 
 
-def up_to_logits(model):
+def without_softmax(model):
     """The same network, weights shared, without a final softmax; `model` itself where it ends in logits already.
 
     Says so with a UserWarning when it removes one. Raises ValueError for a network whose answers are probabilities

@@ -16,16 +16,16 @@ from . import attacks, data, evaluation, runs
 
 # Grey levels of 255: FGSM at all of them, random signs and PGD, which take longer, at some.
 FGSM_LEVELS, RANDOM_LEVELS, PGD_LEVELS = tuple(range(17)), (0, 2, 4, 8, 16), (0, 2, 4, 8)
-NAMED = 8  # the level at which single numbers are given
+REPORT_LEVEL = 8  # the level at which single numbers are given
 
 
 def report(model, dataset, progress=iter):
     """Attack `model` with the test images of `dataset`: a dictionary that JSON can keep.
 
     Shares are in [0, 1] and of all images, those included that were wrong to begin with. FGSM and random signs take
-    all test images, PGD (20 steps of ε/4, 5 restarts) the first data.ORIGINAL_TEST_IMAGES. "unfooled" has a row for
-    each level: of each class, the share that FGSM fooled at no level up to this one. "answers" counts true classes
-    (rows) and answers (columns) under FGSM at NAMED. `progress` wraps the levels of PGD, which takes most of the time.
+    all test images, PGD (20 steps of ε/4, 5 restarts) the first data.ORIGINAL_TEST_IMAGES. "survival" has a row for
+    each level: of each class, the share that FGSM fooled at no level up to this one. "confusion_matrix" counts true classes
+    (rows) and answers (columns) under FGSM at REPORT_LEVEL. `progress` wraps the levels of PGD, which takes most of the time.
     """
     images, labels = data.to_float(dataset.x_test), dataset.y_test
     few = slice(data.ORIGINAL_TEST_IMAGES)
@@ -35,8 +35,8 @@ def report(model, dataset, progress=iter):
     def under(attack, levels, part=slice(None)):
         return [evaluation.accuracy(model, attack(images[part], labels[part], k / 255), labels[part]) for k in levels]
 
-    def random_sign(images, _, epsilon):
-        return attacks.random_sign(images, epsilon, seed=0)
+    def random_sign_noise(images, _, epsilon):
+        return attacks.random_sign_noise(images, epsilon, seed=0)
 
     def pgd(images, labels, epsilon):
         if not epsilon:
@@ -44,13 +44,13 @@ def report(model, dataset, progress=iter):
         return attacks.pgd(model, images, labels, epsilon, step_size=epsilon / 4, steps=20, restarts=5)
 
     return {
-        "images": len(images),
-        "images under PGD": len(images[few]),
+        "n": len(images),
+        "n_pgd": len(images[few]),
         "FGSM": {"levels": FGSM_LEVELS, "accuracy": accuracies.tolist()},
-        "random signs": {"levels": RANDOM_LEVELS, "accuracy": under(random_sign, RANDOM_LEVELS)},
+        "random-sign noise": {"levels": RANDOM_LEVELS, "accuracy": under(random_sign_noise, RANDOM_LEVELS)},
         "PGD": {"levels": PGD_LEVELS, "accuracy": under(pgd, progress(PGD_LEVELS), few)},
-        "unfooled": [[float(np.mean(row[labels == k])) for k in range(len(data.CLASS_NAMES))] for row in held],
-        "answers": evaluation.confusion_matrix(labels, answers[FGSM_LEVELS.index(NAMED)]).tolist(),
+        "survival": [[float(np.mean(row[labels == k])) for k in range(len(data.CLASS_NAMES))] for row in held],
+        "confusion_matrix": evaluation.confusion_matrix(labels, answers[FGSM_LEVELS.index(REPORT_LEVEL)]).tolist(),
     }
 
 

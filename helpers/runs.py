@@ -14,10 +14,8 @@ from . import data, evaluation, models
 # Accuracies that the slides report for the network of models.vgg3; how they were taken is not said there.
 SLIDES = {"train": 0.9879, "test": 0.8272}
 
-# Keys of a record's accuracies, beside "train" and "test": the test images whose pixels are original in every copy of
-# CIFAR-10, and what is added to a key where the network answered on six views (models.on_six_views).
-FIRST_TEST = f"test 0–{data.ORIGINAL_TEST_IMAGES - 1}"
-SIX_VIEWS = ", six views"
+# What a record calls the test images whose pixels are original in every copy of CIFAR-10.
+FIRST_TEST = f"test_first_{data.ORIGINAL_TEST_IMAGES}"
 
 RECORDED = Path(__file__).parent / "recorded"
 
@@ -124,15 +122,24 @@ def _write(record, path):
     path.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
 
 
+def accuracy(record, images="test", views=1):
+    """A record's accuracy on `images` ("train", "validation", "test" or FIRST_TEST), from 0 to 1, or None.
+
+    `views` is 1, or models.VIEWS for the mean of the logits over as many views (test-time augmentation).
+    """
+    found = (row["accuracy"] for row in record["accuracies"] if (row["images"], row["views"]) == (images, views))
+    return next(found, None)
+
+
 def results_table(root=RECORDED):
     """The accuracies of all runs with weights beside the slides', as a Markdown table; the README shows it."""
     rows = [("the slides", "CIFAR-10", f"{SLIDES['train']:.2%}", f"{SLIDES['test']:.2%}", "not said")]
     for path in sorted(Path(root).glob("*/*/model.weights.h5")):
         record = json.loads(path.with_name("record.json").read_text(encoding="utf-8"))
-        accuracy, name = record["accuracy"], f"`{path.parent.name}`, {record['recipe']['epochs']} epochs"
-        rows.append((name, path.parent.parent.name, f"{accuracy['train']:.2%}", *_test_columns(accuracy, "")))
-        if f"test{SIX_VIEWS}" in accuracy:
-            rows.append((name + SIX_VIEWS, path.parent.parent.name, "", *_test_columns(accuracy, SIX_VIEWS)))
+        name, dataset = f"`{path.parent.name}`, {record['recipe']['epochs']} epochs", path.parent.parent.name
+        rows.append((name, dataset, f"{accuracy(record, 'train'):.2%}", *_test_columns(record, 1)))
+        if accuracy(record, views=models.VIEWS) is not None:
+            rows.append((f"{name}, test-time augmentation", dataset, "", *_test_columns(record, models.VIEWS)))
     heading = (
         "network",
         "data set",
@@ -145,7 +152,7 @@ def results_table(root=RECORDED):
     )
 
 
-def _test_columns(accuracy, suffix):
-    part = accuracy.get(FIRST_TEST + suffix)
-    margin = part and 100 * evaluation.margin(part, data.ORIGINAL_TEST_IMAGES)
-    return f"{accuracy['test' + suffix]:.2%}", f"{part:.2%} ± {margin:.1f}" if part else ""
+def _test_columns(record, views):
+    part = accuracy(record, FIRST_TEST, views)
+    half_width = part and 100 * evaluation.ci_half_width(part, data.ORIGINAL_TEST_IMAGES)
+    return f"{accuracy(record, 'test', views):.2%}", f"{part:.2%} ± {half_width:.1f}" if part else ""

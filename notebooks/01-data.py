@@ -121,7 +121,7 @@ print(f"label:    {names[shown_labels[puzzle]]}")
 # %% tags=["core"]
 photograph = shown[figures.RUNNING_IMAGE]
 figures.show(
-    figures.person_and_numbers(photograph, top=8, left=8),
+    figures.image_and_pixel_values(photograph, top=8, left=8),
     f"The running example, {names[shown_labels[figures.RUNNING_IMAGE]]}, test image {figures.RUNNING_IMAGE} of "
     f"{dataset.name}. The network receives {photograph.size:,} whole numbers from 0 to 255, three for each pixel.",
 )
@@ -308,7 +308,7 @@ print(f"{len(training):,} images to fit, {len(held_out):,} held out, {per_class.
 
 # %% tags=["core"]
 probability = evaluation.probabilities(run.model, shown)
-suspects = evaluation.confident_mistakes(probability, shown_labels, 12)
+suspects = evaluation.most_confident_errors(probability, shown_labels, 12)
 captions = [
     f"label: {names[shown_labels[i]]}\nsays: {names[probability[i].argmax()]}\n{probability[i].max():.1%}"
     for i in suspects

@@ -36,7 +36,7 @@ check.ready()
 # %% tags=["core"] slideshow={"slide_type": "skip"}
 import numpy as np
 
-from helpers import data, evaluation, experiments, figures, models, runs
+from helpers import data, evaluation, ablations, figures, models, runs
 from helpers.models import keras, tf
 
 dataset = data.load()
@@ -162,7 +162,7 @@ assert widths == [5, 14, 30]
 # its third block. Three trainings each, judged on held-out images. (All of them stand together at the end.)
 
 # %% tags=["core"] slideshow={"slide_type": "fragment"}
-print(experiments.verdict("two-blocks", dataset.name))
+print(ablations.verdict("two-blocks", dataset.name))
 
 # %% [markdown] tags=["core"] slideshow={"slide_type": "notes"}
 # <details><summary>Speaker notes</summary>
@@ -206,7 +206,7 @@ assert rows[0][2:4] == (10_144, 2_432)
 # worth its price is a question for the held-out images, not for arithmetic. With one 5×5 in each block:
 
 # %% tags=["core"] slideshow={"slide_type": "fragment"}
-print(experiments.verdict("one-5x5", dataset.name))
+print(ablations.verdict("one-5x5", dataset.name))
 
 # %% [markdown] tags=["core"] slideshow={"slide_type": "notes"}
 # <details><summary>Speaker notes</summary>
@@ -303,7 +303,7 @@ figures.show_table(["way to halve", "peak that is left", "change when the pictur
 # slides take the maximum. Which one is *better* here only a training can tell, judged on held-out images.
 
 # %% tags=["optional"] slideshow={"slide_type": "skip"}
-print(experiments.verdict("average-pooling", dataset.name))
+print(ablations.verdict("average-pooling", dataset.name))
 
 # %% [markdown] tags=["core"] slideshow={"slide_type": "slide"}
 # ## What the blocks make of our photograph
@@ -422,7 +422,7 @@ figures.show(
 # ([He et al. 2015](https://arxiv.org/abs/1502.01852)). And ours, started with Glorot's weights?
 
 # %% tags=["core"] slideshow={"slide_type": "fragment"}
-print(experiments.verdict("glorot", dataset.name))
+print(ablations.verdict("glorot", dataset.name))
 
 # %% [markdown] tags=["core"] slideshow={"slide_type": "notes"}
 # <details><summary>Speaker notes</summary>
@@ -460,9 +460,9 @@ print(f"right on 256 test images: {scores[True].mean():.1%} with dropout on, {sc
 # how far the accuracy on training images is above that on others. Trained without dropout:
 
 # %% tags=["core"] slideshow={"slide_type": "fragment"}
-gaps = [experiments.evidence(name, dataset.name).gap for name in ("baseline", "no-dropout")]
+gaps = [ablations.variant_result(name, dataset.name).gap for name in ("baseline", "no-dropout")]
 print(f"gap with dropout: {gaps[0]:.1f} points, without: {gaps[1]:.1f} points")
-print(experiments.verdict("no-dropout", dataset.name))
+print(ablations.verdict("no-dropout", dataset.name))
 
 # %% [markdown] tags=["core"] slideshow={"slide_type": "notes"}
 # <details><summary>Speaker notes</summary>
@@ -524,8 +524,8 @@ print("from the logits:     ", tf.nn.sparse_softmax_cross_entropy_with_logits([1
 # **Predict:** which change costs most?
 
 # %% tags=["core"] slideshow={"slide_type": "subslide"}
-epochs = experiments.RECIPE.epochs[dataset.name]
-kinds = {name: experiments.evidence(name, dataset.name) for name in experiments.VARIANTS}
+epochs = ablations.RECIPE.epochs[dataset.name]
+kinds = {name: ablations.variant_result(name, dataset.name) for name in ablations.VARIANTS}
 trials = [(name.replace("-", " "), kind.accuracies, kind.multiply_adds) for name, kind in kinds.items()]
 trials[1:] = sorted(trials[1:], key=lambda row: -np.mean(row[1]))
 means = ", ".join(f"{name} {np.mean(accuracies):.1%}" for name, accuracies, _ in trials)
@@ -539,7 +539,7 @@ usual = dict.fromkeys(("two-blocks", "one-5x5", "average-pooling", "glorot", "no
 usual |= dict.fromkeys(("batch-norm", "augmented"), "better")
 claims = []
 for name, expected in usual.items():
-    points, outcome = experiments.compare(name, dataset.name)
+    points, outcome = ablations.compare(name, dataset.name)
     found = {expected: "holds here", "undecided": "not decided"}.get(outcome, "contradicted here")
     claims.append((name.replace("-", " "), expected, f"{points:+.1f}", found, f"{kinds[name].gap:.1f}"))
 figures.show_table(["change", "usual claim", "measured, points", "so the claim", "gap, points"], claims)
@@ -562,7 +562,7 @@ print(f"gap of the baseline: {kinds['baseline'].gap:.1f} points")
 #
 # The point: a reason is a hypothesis, and its test has a budget and a spread. Let the class vote before the figure.
 # Common wrong answer: "the mean is higher, so it is better". Ask how many trainings would decide a difference of half
-# a point (many: chance shrinks with the root of their number). `python -m helpers.experiments` repeats all of it.
+# a point (many: chance shrinks with the root of their number). `python -m helpers.ablations` repeats all of it.
 #
 # </details>
 

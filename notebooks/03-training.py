@@ -38,11 +38,11 @@ check.ready()
 # %% tags=["core"] slideshow={"slide_type": "skip"}
 import numpy as np
 
-from helpers import data, evaluation, figures, models, runs, training
+from helpers import data, evaluation, figures, models, optimizers, recipes, runs, training
 
 dataset = data.load()
 run = runs.load("vgg3", dataset.name)
-recipe = training.RECIPES["vgg3"]
+recipe = recipes.RECIPES["vgg3"]
 print(f"{dataset.name}: {dataset.source}")
 minutes, machine = run.record["seconds"] / 60, run.record["machine"]
 print(f"recorded run: {run.record['recipe']['epochs']} epochs, {minutes:.0f} minutes on {machine}")
@@ -162,7 +162,7 @@ figures.show_source(training.make_step)
 FULL = False
 my_bet = 0.25
 
-part = dataset if FULL else dataset.first(min(16_000, images), 1_000)
+part = dataset if FULL else dataset.subset(min(16_000, images), 1_000)
 epochs = recipe.epochs[dataset.name] if FULL else 16_000 // len(part.x_train)
 curve = figures.LiveCurve()
 live = training.train(recipe, part, epochs=epochs, on_step=curve.on_step, on_epoch=curve.on_epoch)
@@ -189,7 +189,7 @@ curve.finish(
 # Training is blue, test is orange, as on the slides. Before you look: will the two curves meet?
 
 # %% tags=["core"]
-history, final = run.history, run.record["accuracy"]
+history, final = run.history, run.record
 slides = runs.SLIDES if dataset.name == "cifar10" else None
 figures.show(
     figures.learning_curves(history, slides and slides.values()),
@@ -263,10 +263,10 @@ for epoch in (lowest, len(history["loss"]) - 1):
 # %% tags=["core"]
 print(f"{'':24}{'training':>9} {'test':>8}")
 print(f"{'the slides':24}{runs.SLIDES['train']:>9.2%} {runs.SLIDES['test']:>8.2%}")
-print(f"{'our run on ' + dataset.name:24}{final['train']:>9.2%} {final['test']:>8.2%}")
-if runs.FIRST_TEST in final:
-    margin = evaluation.margin(final[runs.FIRST_TEST], data.ORIGINAL_TEST_IMAGES)
-    print(f"{'  ' + runs.FIRST_TEST:24}{'':>9} {final[runs.FIRST_TEST]:>8.2%} ± {100 * margin:.1f} points")
+print(f"{'our run on ' + dataset.name:24}{runs.accuracy(final, 'train'):>9.2%} {runs.accuracy(final):>8.2%}")
+if first := runs.accuracy(final, runs.FIRST_TEST):
+    margin = evaluation.ci_half_width(first, data.ORIGINAL_TEST_IMAGES)
+    print(f"{'  first 1,017 test images':24}{'':>9} {first:>8.2%} ± {100 * margin:.1f} points")
 print(f"the images of this run: {run.record['dataset']['source']}")
 
 # %% [markdown] tags=["core"] slideshow={"slide_type": "fragment"}
@@ -312,7 +312,7 @@ for name, value in {**run.record["recipe"], **run.record["versions"], "parameter
 # - pictures **moved and mirrored**, and labels that are only 82% sure of themselves (**label smoothing**).
 
 # %% tags=["core"]
-quick_recipe = training.RECIPES["fast"]
+quick_recipe = recipes.RECIPES["fast"]
 print(f"{'epochs':>15}: {recipe.epochs[dataset.name]:<8} → {quick_recipe.epochs[dataset.name]}")
 for name in ("batch_size", "optimizer", "learning_rate", "schedule", "augment", "label_smoothing"):
     print(f"{name:>15}: {getattr(recipe, name)!s:8} → {getattr(quick_recipe, name)}")
@@ -327,14 +327,14 @@ for name in ("batch_size", "optimizer", "learning_rate", "schedule", "augment", 
 LIVE = False
 my_factor = 10  # times as long
 
-print(f"products in {training.number_format_here(quick_recipe)}")
+print(f"products in {training.dtype_policy_here(quick_recipe)}")
 if LIVE:
     curve = figures.LiveCurve()
     quick = training.train(quick_recipe, dataset, on_step=curve.on_step, on_epoch=curve.on_epoch)
-    curve.finish(f"{quick.record['accuracy']['test']:.1%} of the test images after {quick.record['seconds']} seconds.")
+    curve.finish(f"{runs.accuracy(quick.record):.1%} of the test images after {quick.record['seconds']} seconds.")
 else:
     quick = runs.load("fast", dataset.name)
-    print(f"recorded: {quick.record['accuracy']['test']:.1%} of the test images in {quick.record['seconds']} seconds")
+    print(f"recorded: {runs.accuracy(quick.record):.1%} of the test images in {quick.record['seconds']} seconds")
 
 # %% tags=["core"]
 slow, goal = np.cumsum(history["seconds"]), history["test_accuracy"][-1]
@@ -347,7 +347,7 @@ curves = {
 figures.show(
     figures.accuracy_against_time(curves),
     f"Test accuracy against time. The slides' recipe first reaches its final {goal:.1%} after {slow[first] / 60:.0f} "
-    f"minutes, fast ends at {quick.record['accuracy']['test']:.1%} after {quick.record['seconds']} seconds: "
+    f"minutes, fast ends at {runs.accuracy(quick.record):.1%} after {quick.record['seconds']} seconds: "
     f"{ratio:.0f} times as long. Your bet was {my_factor}.",
 )
 
@@ -364,7 +364,7 @@ figures.show(
 # %% [markdown] tags=["optional"] slideshow={"slide_type": "skip"}
 # ### Optional: how `fast` works
 #
-# The network, as it runs. `whiten` sets its first layer, and `identity_like` starts the others: at first most
+# The network, as it runs. `whiten` sets its first layer, and `dirac_init` starts the others: at first most
 # filters hand on what they get, so that nothing is lost on the way. The ideas are those of
 # [Jordan 2024](https://arxiv.org/abs/2404.00498), who trained such networks to 94% in seconds on one GPU.
 
@@ -376,9 +376,9 @@ figures.show_source(models.airbench_group, models.airbench, models.fast, models.
 # far along a few directions and hardly along the others. Look at the singular values before and after.
 
 # %% tags=["optional"] slideshow={"slide_type": "skip"}
-figures.show_source(training.orthogonal)
+figures.show_source(optimizers.newton_schulz)
 step = np.random.default_rng(0).standard_normal((3, 3, 16, 32)).astype(np.float32) * np.geomspace(0.3, 3, 32)
-for name, matrix in (("before", step), ("after", training.orthogonal(step.astype(np.float32)))):
+for name, matrix in (("before", step), ("after", optimizers.newton_schulz(step.astype(np.float32)))):
     values = np.linalg.svd(np.reshape(matrix, (-1, 32)), compute_uv=False)
     print(f"{name:6}: largest singular value {values[0] / values[-1]:.1f} times the smallest")
 
@@ -390,18 +390,18 @@ for name, matrix in (("before", step), ("after", training.orthogonal(step.astype
 # Each step of the ladder is a recorded run.
 
 # %% tags=["optional"] slideshow={"slide_type": "skip"}
-titles = {"vgg3": "the slides' recipe", "fast": "fast", "longer": "fast, longer"}
-titles |= {"strong": "strong: more filters, SiLU"}
+titles = {"vgg3": "the slides' recipe", "fast": "fast", "fast-longer": "fast, longer"}
+titles |= {"airbench": "airbench: more filters, SiLU"}
 steps, before = [], None
 for name, title in titles.items():
     record = runs.read_record(name, dataset.name)
-    minutes, share = record["seconds"] / 60, record["accuracy"]["test"]
+    minutes, share = record["seconds"] / 60, runs.accuracy(record)
     steps.append((f"{title},\n{record['recipe']['epochs']} epochs, {minutes:.0f} min", before, share))
     before = share
-best = record["accuracy"]["test" + runs.SIX_VIEWS]
-steps.append(("strong, six views\nof each picture", before, best))
+best = runs.accuracy(record, views=models.VIEWS)
+steps.append(("airbench, six views\nof each picture", before, best))
 figures.show(
-    figures.ladder(steps),
+    figures.cumulative_improvements(steps),
     f"From {steps[0][2]:.1%} to {best:.1%} of all test images of {dataset.name}, step by step; in brackets the gain of "
     "each step in points.",
 )
@@ -412,11 +412,12 @@ figures.show(
 # keeps a processor from its peak is the rest: normalisation, SiLU and pooling do little arithmetic and move much memory.
 
 # %% tags=["optional"] slideshow={"slide_type": "skip"}
-records = [runs.read_record(name, dataset.name) for name in ("strong", "strong-1", "strong-2")]
-for part in records[0]["accuracy"]:
-    values = [record["accuracy"][part] for record in records]
-    print(f"{part:>24}: {np.mean(values):.2%}, mean of three seeds ({min(values):.2%} to {max(values):.2%})")
-products = sum(layer.multiply_adds for layer in models.layer_table(models.build("strong")))
+records = [runs.read_record(name, dataset.name) for name in ("airbench", "airbench-1", "airbench-2")]
+for row in records[0]["accuracies"]:
+    part, views = row["images"], row["views"]
+    values = [runs.accuracy(record, part, views) for record in records]
+    print(f"{part + (', six views' if views > 1 else ''):>28}: {np.mean(values):.2%}, mean of three seeds ({min(values):.2%} to {max(values):.2%})")
+products = sum(layer.multiply_adds for layer in models.layer_table(models.build("airbench")))
 operations, seconds = 6 * products * images * records[0]["recipe"]["epochs"], records[0]["seconds"]
 print(f"{operations / 1e15:.3f} PFLOP in {seconds / 60:.1f} minutes: {operations / seconds / 1e9:.0f} GFLOP/s")
 
@@ -441,12 +442,12 @@ print(f"v → 1 / (1 − μ) = {1 / (1 - 0.9):.1f} times η·g; iterated: {veloc
 # %% tags=["homework"] jupyter={"source_hidden": true, "outputs_hidden": true}
 import dataclasses
 
-few = dataset.first(96, 100)
+few = dataset.subset(96, 100)
 faster = dataclasses.replace(recipe, learning_rate=0.02)
 random_labels = np.random.default_rng(0).integers(0, 10, len(few.y_train))
 for name, these in (("true labels", few), ("random labels", dataclasses.replace(few, y_train=random_labels))):
-    result = training.train(faster, these, epochs=60).record["accuracy"]
-    print(f"{name}: {result['train']:.0%} of the training images, {result['test']:.0%} of the test images")
+    result = training.train(faster, these, epochs=60).record
+    print(f"{name}: {runs.accuracy(result, 'train'):.0%} of the training images, {runs.accuracy(result):.0%} of the test images")
 print("labels without any meaning are learned as well: a high training accuracy alone is no sign of understanding")
 
 # %% [markdown] tags=["homework"] slideshow={"slide_type": "skip"}

@@ -69,7 +69,7 @@ rows = [
 ]
 if len(labels) > shown:
     rows.append((f"ours, the first {shown:,} of them", right[:shown].mean(), shown))
-rows = [(name, share, evaluation.margin(share, count)) for name, share, count in rows]
+rows = [(name, share, evaluation.ci_half_width(share, count)) for name, share, count in rows]
 figures.show(
     figures.intervals(rows),
     "Test accuracies with 95% intervals: "
@@ -99,7 +99,7 @@ my_bet = ("airplane", "ship")  # true class, the network's answer
 
 # %% tags=["core"]
 matrix = evaluation.confusion_matrix(labels, answers)
-pairs = [(names[t], names[p], count) for t, p, count in evaluation.worst_pairs(matrix, 90)]
+pairs = [(names[t], names[p], count) for t, p, count in evaluation.most_confused_pairs(matrix, 90)]
 worst = pairs[0]
 figures.show(
     figures.confusion(matrix, names),
@@ -162,7 +162,7 @@ figures.show(
 
 # %% tags=["core"]
 first = slice(0, shown)
-surest = evaluation.confident_mistakes(probability[first], labels[first], 12)
+surest = evaluation.most_confident_errors(probability[first], labels[first], 12)
 captions = [f"{names[answers[i]]} {probability[i].max():.0%}\ntrue: {names[labels[i]]}" for i in surest]
 figures.show(
     figures.labelled_images(dataset.x_test[surest], captions),
@@ -187,7 +187,7 @@ figures.show(
 # %% tags=["optional"]
 confidence, share, count, error = evaluation.calibration(probability, labels)
 figures.show(
-    figures.reliability(confidence, share, count, error),
+    figures.reliability_diagram(confidence, share, count, error),
     f"Share of right answers against the probability given, in ten bins; larger dots hold more answers. "
     f"{count[-1] / count.sum():.0%} of all answers are given with over 90%; of these {share[-1]:.0%} are right, while "
     f"their mean probability is {confidence[-1]:.0%}.",
@@ -217,7 +217,7 @@ print(f"right kind: {matrix[same_kind].sum() / matrix.sum():.1%}; right class: {
 a = right.mean()
 needed = 1.96**2 * a * (1 - a) / 0.001**2
 print(f"about {needed:,.0f} images")
-assert abs(evaluation.margin(a, int(needed)) - 0.001) < 1e-6
+assert abs(evaluation.ci_half_width(a, int(needed)) - 0.001) < 1e-6
 
 # %% [markdown] tags=["homework"] slideshow={"slide_type": "skip"}
 # **3. Refuse when in doubt.** Let the network refuse to answer when its probability is below a threshold. How right is it

@@ -170,11 +170,11 @@ print(f"the chosen signs climb {chosen / by_chance:.0f} times faster; √3072 = 
 # %% tags=["core"]
 ray = np.arange(0, 16.5, 0.5, dtype=np.float32) / 255
 sign = attacks.gradient_sign(model, images[picture], labels[picture])
-control = attacks.chance_direction(sign.shape, seed=0)
+control = attacks.random_signs(sign.shape, seed=0)
 
 
 def losses_along(direction):
-    moved = np.concatenate([attacks.step(images[picture], direction, e) for e in ray])
+    moved = np.concatenate([attacks.perturb(images[picture], direction, e) for e in ray])
     return -np.log(evaluation.probabilities(model, moved)[:, true])
 
 
@@ -184,7 +184,7 @@ losses = {"chosen": losses_along(sign), "random": losses_along(control)}
 rays = {
     "along the sign": (losses["chosen"], figures.ORANGE, "-"),
     "straight line\nwith slope ‖g‖₁": (losses["chosen"][0] + ray * chosen, figures.GREY, "--"),
-    "random signs": (losses["random"], figures.BLUE, "-"),
+    "random-sign noise": (losses["random"], figures.BLUE, "-"),
 }
 figures.show(
     figures.loss_along_ray(ray, rays),
@@ -216,7 +216,7 @@ figures.show(
 # runs here, all of it but the checks of its arguments:
 
 # %% tags=["core"]
-figures.show_source(attacks.input_gradient, attacks.fgsm, attacks.step)
+figures.show_source(attacks.input_gradient, attacks.fgsm, attacks.perturb)
 
 # %% [markdown] tags=["core"] slideshow={"slide_type": "notes"}
 # <details><summary>Speaker notes</summary>
@@ -296,7 +296,7 @@ figures.show(
 share = flipped / right.sum()
 print(f"fooled: {flipped} of {right.sum()} that were right before")
 for count in (10, 100, 1_017, 10_000):
-    margin = 100 * evaluation.margin(0.5, count)
+    margin = 100 * evaluation.ci_half_width(0.5, count)
     print(f"if half of {count:>6,} images are fooled, the 95% interval is 50 ± {margin:.0f} points")
 
 # %% [markdown] tags=["core"] slideshow={"slide_type": "notes"}
@@ -316,16 +316,16 @@ for count in (10, 100, 1_017, 10_000):
 # %% tags=["core"]
 levels = np.array([0, 1, 2, 4, 6, 8, 12, 16, 20, 25.5, 32])
 under_fgsm, _ = attacks.epsilon_sweep(model, images, labels, levels / 255)
-under_noise = [evaluation.accuracy(model, attacks.random_sign(images, e, seed=0), labels) for e in levels / 255]
+under_noise = [evaluation.accuracy(model, attacks.random_sign_noise(images, e, seed=0), labels) for e in levels / 255]
 at_8 = int(np.flatnonzero(levels == 8)[0])
 
 # %% tags=["core"]
-curves = {"random signs": (under_noise, figures.BLUE), "FGSM": (under_fgsm, figures.ORANGE)}
+curves = {"random-sign noise": (under_noise, figures.BLUE), "FGSM": (under_fgsm, figures.ORANGE)}
 figures.show(
     figures.accuracy_against_epsilon(levels / 255, curves, marked=8 / 255),
     f"Accuracy on {len(images):,} {dataset.name} test images against ε. At ε = 8/255 FGSM leaves "
     f"{under_fgsm[at_8]:.1%} right and random signs of the same size {under_noise[at_8]:.1%}, from {under_fgsm[0]:.1%} "
-    f"without either (each ± {100 * evaluation.margin(0.5, len(images)):.0f} points at most).",
+    f"without either (each ± {100 * evaluation.ci_half_width(0.5, len(images)):.0f} points at most).",
 )
 
 # %% [markdown] tags=["core"] slideshow={"slide_type": "fragment"}
@@ -436,23 +436,23 @@ for loss in attacks.LOSSES:
 # done once: `python -m helpers.robustness vgg3 --dataset cifar10` repeats it.
 
 # %% tags=["optional"]
-reports = {name: robustness.load(name, dataset.name) for name in ("vgg3", "strong")}
-styles = {"random signs": figures.BLUE, "FGSM": figures.ORANGE, "PGD": figures.GREEN}
+reports = {name: robustness.load(name, dataset.name) for name in ("vgg3", "airbench")}
+styles = {"random-sign noise": figures.BLUE, "FGSM": figures.ORANGE, "PGD": figures.GREEN}
 panels = {
     name: {a: (found[a]["levels"], found[a]["accuracy"], colour) for a, colour in styles.items()}
     for name, found in reports.items()
 }
-named = robustness.NAMED
+named = robustness.REPORT_LEVEL
 at = {name: found["FGSM"]["accuracy"][named] for name, found in reports.items()}
 figures.show(
-    figures.under_attacks(panels, named / 255),
-    f"Accuracy against ε on {reports['vgg3']['images']:,} {dataset.name} test images, under PGD on the first "
-    f"{reports['vgg3']['images under PGD']:,}. At ε = {named}/255 FGSM leaves vgg3 {at['vgg3']:.1%} and strong "
-    f"{at['strong']:.1%} right, PGD {panels['vgg3']['PGD'][1][-1]:.1%} and {panels['strong']['PGD'][1][-1]:.1%}.",
+    figures.robustness_curves(panels, named / 255),
+    f"Accuracy against ε on {reports['vgg3']['n']:,} {dataset.name} test images, under PGD on the first "
+    f"{reports['vgg3']['n_pgd']:,}. At ε = {named}/255 FGSM leaves vgg3 {at['vgg3']:.1%} and strong "
+    f"{at['airbench']:.1%} right, PGD {panels['vgg3']['PGD'][1][-1]:.1%} and {panels['airbench']['PGD'][1][-1]:.1%}.",
 )
 
 # %% [markdown] tags=["optional"] slideshow={"slide_type": "skip"}
-# Judged by FGSM alone, `strong` would pass for the more robust network. Under PGD it is not. **How to read such a curve
+# Judged by FGSM alone, `airbench` would pass for the more robust network. Under PGD it is not. **How to read such a curve
 # honestly:**
 #
 # - FGSM tries one point for each ε. What it leaves is an *upper* bound of what a better attack leaves: look at PGD.
@@ -468,18 +468,18 @@ figures.show(
 
 # %% tags=["optional"]
 found = reports["vgg3"]
-classes = np.array(found["unfooled"])
+classes = np.array(found["survival"])
 left = classes.mean(axis=1)  # each class has as many test images, or nearly
 half = next((level for level, share in zip(found["FGSM"]["levels"], left) if share < 0.5), None)
 figures.show(
-    figures.still_right(found["FGSM"]["levels"], left, classes, data.CLASS_NAMES),
+    figures.survival_curve(found["FGSM"]["levels"], left, classes, data.CLASS_NAMES),
     f"The share of {dataset.name} test images that FGSM on vgg3 has fooled at no ε up to the one below; what was wrong "
     f"to begin with is missing from the start. Fewer than half are left from ε = {half}/255 on; {left[-1]:.1%} are "
     f"left at ε = {found['FGSM']['levels'][-1]}/255. The two named classes are the furthest apart.",
 )
 
 # %% tags=["optional"]
-smallest = 255 * attacks.smallest_fooling_epsilon(model, images[:200], labels[:200], levels=4, finer=4)
+smallest = 255 * attacks.minimal_epsilon(model, images[:200], labels[:200], max_level=4, steps_per_level=4)
 print(f"wrong already: {(smallest == 0).sum()} of 200; not fooled up to 4/255: {np.isnan(smallest).sum()}")
 print(f"fooled below 1/255, the smallest step of an 8-bit picture: {((smallest > 0) & (smallest < 1)).sum()}")
 
@@ -487,7 +487,7 @@ print(f"fooled below 1/255, the smallest step of an 8-bit picture: {((smallest >
 # ### Who turns into whom?
 
 # %% tags=["optional"]
-counts = np.array(reports["vgg3"]["answers"])
+counts = np.array(reports["vgg3"]["confusion_matrix"])
 mistakes = counts * (1 - np.eye(len(counts), dtype=int))
 row, column = np.unravel_index(mistakes.argmax(), mistakes.shape)
 figures.show(
@@ -503,14 +503,14 @@ figures.show(
 # ### Does a picture that fools one network fool another?
 
 # %% tags=["optional"]
-networks = {"vgg3": model, "strong": runs.load("strong", dataset.name).model}
+networks = {"vgg3": model, "airbench": runs.load("airbench", dataset.name).model}
 some, some_labels = images[:400], labels[:400]
 made_for = {
-    # Small batches, because the maps of `strong` are large: the kernel stays below 1.5 GB.
+    # Small batches, because the maps of `airbench` are large: the kernel stays below 1.5 GB.
     name: attacks.fgsm(network, some, some_labels, named / 255, batch_size=50)
     for name, network in networks.items()
 }
-made_for["nobody: random signs"] = attacks.random_sign(some, named / 255, seed=0)
+made_for["nobody: random signs"] = attacks.random_sign_noise(some, named / 255, seed=0)
 made_for["nobody: untouched"] = some
 rows = [
     (name, *(f"{evaluation.accuracy(network, moved, some_labels):.1%}" for network in networks.values()))
@@ -608,7 +608,7 @@ my_class = None  # or one of data.CLASS_NAMES, such as "cat"
 
 one = small[np.newaxis]
 truth = [data.CLASS_NAMES.index(my_class)] if my_class else evaluation.predictions(model, one)
-smallest = attacks.smallest_fooling_epsilon(model, data.to_float(one), truth)[0]
+smallest = attacks.minimal_epsilon(model, data.to_float(one), truth)[0]
 print(f"{my_name}: FGSM needs", "more than 32/255" if np.isnan(smallest) else f"ε = {255 * smallest:.0f}/255")
 FgsmExplorer(model, one, truth, image_names=[my_name])
 

@@ -47,9 +47,9 @@ from helpers.explorer import FgsmExplorer
 dataset = data.load()
 shown = data.ORIGINAL_TEST_IMAGES
 images, labels = data.to_float(dataset.x_test[:shown]), dataset.y_test[:shown]
-names = ("vgg3", "strong", "defended-fgsm", "defended-pgd")
+names = ("vgg3", "airbench", "adversarial-fgsm", "adversarial-pgd")
 reports = {name: robustness.load(name, dataset.name) for name in names}
-model, defended = (runs.load(name, dataset.name).model for name in ("vgg3", "defended-fgsm"))
+model, defended = (runs.load(name, dataset.name).model for name in ("vgg3", "adversarial-fgsm"))
 print(f"{dataset.name}: {dataset.source}")
 print("networks:", ", ".join(names), "as recorded by helpers.training; attacked by helpers.robustness")
 
@@ -64,13 +64,13 @@ print("networks:", ", ".join(names), "as recorded by helpers.training; attacked 
 # maximum cannot be found exactly. One step of FGSM or a few of PGD come near it. That is all of **adversarial training**.
 
 # %% tags=["core"] slideshow={"slide_type": "subslide"}
-figures.show_source(training.attacked)
+figures.show_source(training.adversarial_batch)
 
 # %% [markdown] tags=["core"] slideshow={"slide_type": "fragment"}
 # `make_step` of 03 calls this before each step; the loop stays as it was. Two networks of one architecture were trained:
 #
-# - **defended-fgsm** with one step from a random start (Wong, Rice and Kolter, *Fast is better than free*, 2020),
-# - **defended-pgd** with three steps (Madry et al., *Towards Deep Learning Models Resistant to Adversarial Attacks*, 2018).
+# - **adversarial-fgsm** with one step from a random start (Wong, Rice and Kolter, *Fast is better than free*, 2020),
+# - **adversarial-pgd** with three steps (Madry et al., *Towards Deep Learning Models Resistant to Adversarial Attacks*, 2018).
 
 # %% [markdown] tags=["core"] slideshow={"slide_type": "notes"}
 # <details><summary>Speaker notes</summary>
@@ -88,7 +88,7 @@ figures.show_source(training.attacked)
 
 # %% tags=["core"]
 my_bet = 5  # points of accuracy on untouched pictures
-NAMED = robustness.NAMED
+NAMED = robustness.REPORT_LEVEL
 
 
 def share(name, attack):
@@ -99,12 +99,12 @@ def share(name, attack):
 
 colours = dict(zip(names, (figures.ORANGE, figures.ORANGE, figures.BLUE, figures.BLUE)))
 points = {name: (*share(name, "PGD"), colours[name]) for name in names}
-price = 100 * (points["vgg3"][0] - points["defended-fgsm"][0])
+price = 100 * (points["vgg3"][0] - points["adversarial-fgsm"][0])
 figures.show(
-    figures.untouched_and_attacked(points),
-    f"Accuracy on {reports['vgg3']['images under PGD']:,} {dataset.name} test images, untouched and under PGD with "
-    f"ε = {NAMED}/255. PGD leaves vgg3 {points['vgg3'][1]:.1%} and defended-fgsm {points['defended-fgsm'][1]:.1%}; on "
-    f"untouched images defended-fgsm has {points['defended-fgsm'][0]:.1%}, {-price:+.1f} points against vgg3. Your bet "
+    figures.clean_vs_robust(points),
+    f"Accuracy on {reports['vgg3']['n_pgd']:,} {dataset.name} test images, untouched and under PGD with "
+    f"ε = {NAMED}/255. PGD leaves vgg3 {points['vgg3'][1]:.1%} and adversarial-fgsm {points['adversarial-fgsm'][1]:.1%}; on "
+    f"untouched images adversarial-fgsm has {points['adversarial-fgsm'][0]:.1%}, {-price:+.1f} points against vgg3. Your bet "
     f"was {my_bet}.",
 )
 
@@ -114,19 +114,19 @@ figures.show(
 
 # %% tags=["core"] slideshow={"slide_type": "skip"}
 rows = [
-    (name, f"{share(name, 'FGSM')[0]:.1%}", *(f"{share(name, a)[1]:.1%}" for a in ("random signs", "FGSM", "PGD")))
+    (name, f"{share(name, 'FGSM')[0]:.1%}", *(f"{share(name, a)[1]:.1%}" for a in ("random-sign noise", "FGSM", "PGD")))
     for name in names
 ]
 figures.show_table(["network", "untouched", "random signs", "FGSM", "PGD (first test images)"], rows)
-print(f"all at ε = {NAMED}/255; {reports['vgg3']['images']:,} test images, PGD {reports['vgg3']['images under PGD']:,}")
+print(f"all at ε = {NAMED}/255; {reports['vgg3']['n']:,} test images, PGD {reports['vgg3']['n_pgd']:,}")
 
 # %% [markdown] tags=["core"] slideshow={"slide_type": "notes"}
 # <details><summary>Speaker notes</summary>
 #
 # Read one dot aloud with both of its numbers. PGD took 20 steps of ε/4 from 5 random starts. The networks differ in more
-# than the defence: `strong` and the defended ones share their layout, but neither width nor activation, and the defended have no
+# than the defence: `airbench` and the defended ones share their layout, but neither width nor activation, and the defended have no
 # whitening layer. So the price is not a clean comparison with vgg3; the gain is far larger than any such difference. Nor do
-# the two defences compare step by step: three steps of attack cost more time, so defended-pgd had fewer epochs.
+# the two defences compare step by step: three steps of attack cost more time, so adversarial-pgd had fewer epochs.
 #
 # </details>
 
@@ -141,7 +141,7 @@ above, below = (FgsmExplorer(network, dataset.x_test[:shown], labels) for networ
 above.image.value = below.image.value = figures.RUNNING_IMAGE
 for slider in ("image", "epsilon"):
     ipywidgets.jslink((getattr(above, slider), "value"), (getattr(below, slider), "value"))
-titles = (ipywidgets.HTML(f"<h3>{name}</h3>") for name in ("vgg3, undefended", "defended-fgsm"))
+titles = (ipywidgets.HTML(f"<h3>{name}</h3>") for name in ("vgg3, undefended", "adversarial-fgsm"))
 ipywidgets.VBox([next(titles), above.widget, next(titles), below.widget])
 
 # %% tags=["core"] slideshow={"slide_type": "subslide"}
@@ -177,12 +177,12 @@ figures.show(
 
 # %% tags=["core"]
 my_bet = 30  # percent right under PGD after the last epoch
-overfitted = runs.load("overfitted-fgsm", dataset.name)
+overfitted = runs.load("catastrophic-overfitting", dataset.name)
 last = {key: values[-1] for key, values in overfitted.history.items()}
 trained_on = overfitted.record["recipe"]["attack"]["epsilon"]
 figures.show(
     figures.epochs_under_attack(overfitted.history),
-    f"Accuracy on {training.ATTACKED} test images of {dataset.name} after each epoch of training on FGSM with "
+    f"Accuracy on {training.ATTACK_EVAL_SIZE} test images of {dataset.name} after each epoch of training on FGSM with "
     f"ε = {255 * trained_on:.0f}/255 and without a random start. At the end: untouched {last['test_accuracy']:.0%}, "
     f"under FGSM {last['fgsm_accuracy']:.0%}, under PGD with the same ε {last['pgd_accuracy']:.0%}. Your bet was "
     f"{my_bet}%.",
@@ -222,7 +222,7 @@ def alignment(network, epsilon, count=200):
     return cosines.mean()
 
 
-for name, network in (("vgg3", model), ("defended-fgsm", defended), ("overfitted-fgsm", overfitted.model)):
+for name, network in (("vgg3", model), ("adversarial-fgsm", defended), ("catastrophic-overfitting", overfitted.model)):
     print(f"{name:>16}: cosine {alignment(network, 8 / 255):.2f} at ε = 8/255")
 
 # %% [markdown] tags=["optional"] slideshow={"slide_type": "skip"}
@@ -239,7 +239,7 @@ tried = {
     "untouched": some,
     "FGSM away from the true class": attacks.fgsm(overfitted.model, some, some_labels, trained_on),
     "FGSM away from the network's answer": attacks.fgsm(overfitted.model, some, own, trained_on),
-    "random signs": attacks.random_sign(some, trained_on, seed=0),
+    "random-sign noise": attacks.random_sign_noise(some, trained_on, seed=0),
     "PGD": attacks.pgd(overfitted.model, some, some_labels, trained_on, step_size=trained_on / 4, steps=10),
 }
 for name, moved in tried.items():
@@ -291,16 +291,16 @@ print(f"the gradient through the probabilities is zero throughout for {stuck} of
 # ## Accuracy against ε, undefended and defended
 
 # %% tags=["optional"]
-styles = {"random signs": figures.BLUE, "FGSM": figures.ORANGE, "PGD": figures.GREEN}
+styles = {"random-sign noise": figures.BLUE, "FGSM": figures.ORANGE, "PGD": figures.GREEN}
 panels = {
     name: {a: (reports[name][a]["levels"], reports[name][a]["accuracy"], colour) for a, colour in styles.items()}
-    for name in ("vgg3", "defended-fgsm")
+    for name in ("vgg3", "adversarial-fgsm")
 }
 figures.show(
-    figures.under_attacks(panels, NAMED / 255),
+    figures.robustness_curves(panels, NAMED / 255),
     f"Accuracy on {dataset.name} test images against ε under random signs, FGSM and PGD. At ε = {NAMED}/255 FGSM "
-    f"leaves vgg3 {share('vgg3', 'FGSM')[1]:.1%} and defended-fgsm {share('defended-fgsm', 'FGSM')[1]:.1%}, PGD "
-    f"{share('vgg3', 'PGD')[1]:.1%} and {share('defended-fgsm', 'PGD')[1]:.1%}.",
+    f"leaves vgg3 {share('vgg3', 'FGSM')[1]:.1%} and adversarial-fgsm {share('adversarial-fgsm', 'FGSM')[1]:.1%}, PGD "
+    f"{share('vgg3', 'PGD')[1]:.1%} and {share('adversarial-fgsm', 'PGD')[1]:.1%}.",
 )
 
 # %% [markdown] tags=["optional"] slideshow={"slide_type": "skip"}
@@ -315,7 +315,7 @@ figures.show(
 # steps, so our networks would get less there than here.
 
 # %% tags=["optional"]
-for name in ("defended-fgsm", "defended-pgd"):
+for name in ("adversarial-fgsm", "adversarial-pgd"):
     record = runs.read_record(name, dataset.name)
     epochs, minutes = record["recipe"]["epochs"], record["seconds"] / 60
     print(f"{name}: {record['parameters']:,} parameters, {epochs} epochs in {minutes:.0f} minutes")
@@ -325,20 +325,20 @@ for name in ("defended-fgsm", "defended-pgd"):
 #
 # Each solution is in the collapsed cell below its exercise.
 #
-# **1. A larger ε.** The defended networks learned against 8/255. How does defended-fgsm do under FGSM at 16/255?
+# **1. A larger ε.** The defended networks learned against 8/255. How does adversarial-fgsm do under FGSM at 16/255?
 
 # %% tags=["homework"] jupyter={"source_hidden": true, "outputs_hidden": true}
 for level in (8, 16):
     moved = attacks.fgsm(defended, images[:300], labels[:300], level / 255)
     held = evaluation.accuracy(defended, moved, labels[:300])
-    print(f"defended-fgsm under FGSM with ε = {level}/255: {held:.1%} right")
+    print(f"adversarial-fgsm under FGSM with ε = {level}/255: {held:.1%} right")
 
 # %% [markdown] tags=["homework"] slideshow={"slide_type": "skip"}
-# **2. Somebody else's attack.** Make adversarial pictures against vgg3 and show them to defended-fgsm, and the other way
+# **2. Somebody else's attack.** Make adversarial pictures against vgg3 and show them to adversarial-fgsm, and the other way
 # round. Which of the two ways still does harm?
 
 # %% tags=["homework"] jupyter={"source_hidden": true, "outputs_hidden": true}
-pair = {"vgg3": model, "defended-fgsm": defended}
+pair = {"vgg3": model, "adversarial-fgsm": defended}
 for made_for, target in pair.items():
     moved = attacks.fgsm(target, images[:300], labels[:300], 8 / 255)
     for name, network in pair.items():
@@ -346,14 +346,14 @@ for made_for, target in pair.items():
 
 # %% [markdown] tags=["homework"] slideshow={"slide_type": "skip"}
 # **3. What does each network look at?** Draw the perturbation with ε = 8/255 for the first five test images, once made for
-# vgg3 and once for defended-fgsm. In which of them do you see the thing?
+# vgg3 and once for adversarial-fgsm. In which of them do you see the thing?
 
 # %% tags=["homework"] jupyter={"source_hidden": true, "outputs_hidden": true}
 signs = [attacks.gradient_sign(network, images[:5], labels[:5]) for network in pair.values()]
 drawn = [figures.amplified(sign, 1.0) for row in signs for sign in row]
 figures.show(
     figures.labelled_images(drawn, [f"{data.CLASS_NAMES[k]}\n{name}" for name in pair for k in labels[:5]], columns=5),
-    "The sign of the gradient for five test images, for vgg3 in the upper row and for defended-fgsm in the lower one.",
+    "The sign of the gradient for five test images, for vgg3 in the upper row and for adversarial-fgsm in the lower one.",
 )
 
 # %% [markdown] tags=["core"] slideshow={"slide_type": "slide"}

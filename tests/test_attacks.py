@@ -90,7 +90,7 @@ def test_fools_where_chance_does_not(network, pictures):
     images, labels = pictures
     clean = evaluation.accuracy(network, images, labels)
     fooled = evaluation.accuracy(network, attacks.fgsm(network, images, labels, EPSILON), labels)
-    control = evaluation.accuracy(network, attacks.random_sign(images, EPSILON, seed=0), labels)
+    control = evaluation.accuracy(network, attacks.random_sign_noise(images, EPSILON, seed=0), labels)
     assert clean > 0.7
     assert fooled < clean - 0.3
     assert control > fooled + 0.2
@@ -188,7 +188,7 @@ def test_final_softmax_is_taken_off(head):
     network = small_network(*head)
     images = np.random.default_rng(0).random((4, 32, 32, 3), np.float32)
     with pytest.warns(UserWarning, match="ends in softmax"):
-        logits = models.up_to_logits(network)
+        logits = models.without_softmax(network)
     kernel = next(layer for layer in network.layers if isinstance(layer, keras.layers.Dense)).kernel
     for _ in range(2):  # the second time with other weights: they are shared, not copied
         np.testing.assert_allclose(keras.ops.softmax(logits(images)), network(images), atol=1e-6)
@@ -212,7 +212,7 @@ def test_a_network_is_tried_for_hidden_probabilities_only_once():
 
     network = small_network(keras.layers.Dense(10), Counting())
     built = len(runs)
-    assert models.up_to_logits(network) is models.up_to_logits(network) is network
+    assert models.without_softmax(network) is models.without_softmax(network) is network
     assert len(runs) == built + 1
 
 
@@ -241,7 +241,7 @@ def test_a_subclass_is_attacked_once_wrapped(pictures):
 
 def test_stays_in_the_box_and_within_epsilon(network, pictures):
     images, labels = pictures
-    for adversarial in (attacks.fgsm(network, images, labels, 0.1), attacks.random_sign(images, 0.1, seed=1)):
+    for adversarial in (attacks.fgsm(network, images, labels, 0.1), attacks.random_sign_noise(images, 0.1, seed=1)):
         assert adversarial.dtype == np.float32
         assert adversarial.min() >= 0 and adversarial.max() <= 1
         assert abs(adversarial - images).max() <= 0.1 + 1e-7
@@ -250,7 +250,7 @@ def test_stays_in_the_box_and_within_epsilon(network, pictures):
 def test_epsilon_zero_gives_the_images_back(network, pictures):
     images, labels = pictures
     np.testing.assert_array_equal(attacks.fgsm(network, images, labels, 0), images)
-    np.testing.assert_array_equal(attacks.random_sign(images, 0, seed=0), images)
+    np.testing.assert_array_equal(attacks.random_sign_noise(images, 0, seed=0), images)
 
 
 def test_evaluation_mode_and_nothing_changed(pictures):
@@ -326,10 +326,10 @@ def test_smallest_fooling_epsilon_is_the_first_wrong_answer_on_the_ray(network, 
     _, predicted = attacks.epsilon_sweep(network, images, labels, np.arange(13) / 255)
     wrong = predicted != labels
     expected = np.where(wrong.any(axis=0), wrong.argmax(axis=0) / 255, np.nan)
-    smallest = attacks.smallest_fooling_epsilon(network, images, labels, levels=12)
+    smallest = attacks.minimal_epsilon(network, images, labels, max_level=12)
     np.testing.assert_array_equal(smallest, expected)
     assert (smallest == 0).any() and (smallest > 0).any()
-    finer = attacks.smallest_fooling_epsilon(network, images, labels, levels=12, finer=4, batch_size=7)
+    finer = attacks.minimal_epsilon(network, images, labels, max_level=12, steps_per_level=4, batch_size=7)
     found = smallest > 0
     assert (finer[found] <= smallest[found]).all() and (finer[found] > smallest[found] - 1 / 255).all()
     assert (finer[found] < smallest[found]).any()
@@ -353,24 +353,24 @@ def test_fooled_only_in_a_gap_of_the_ray_counts_as_fooled():
     images, labels = np.zeros((2, 32, 32, 3), np.float32), np.array([1, 0])
     _, predicted = attacks.epsilon_sweep(network, images, labels, np.arange(33) / 255)
     assert predicted[:, 0].tolist() == [1] * 3 + [0] * 3 + [1] * 27
-    assert attacks.smallest_fooling_epsilon(network, images, labels).tolist() == [3 / 255, 0]
-    assert attacks.smallest_fooling_epsilon(network, images, labels, finer=10)[0] == 2.5 / 255
-    assert np.isnan(attacks.smallest_fooling_epsilon(network, images[:1], labels[:1], levels=2)).all()
+    assert attacks.minimal_epsilon(network, images, labels).tolist() == [3 / 255, 0]
+    assert attacks.minimal_epsilon(network, images, labels, steps_per_level=10)[0] == 2.5 / 255
+    assert np.isnan(attacks.minimal_epsilon(network, images[:1], labels[:1], max_level=2)).all()
 
 
-@pytest.mark.parametrize("change", [{"levels": 0}, {"finer": 0.5}, {"levels": 300}])
+@pytest.mark.parametrize("change", [{"max_level": 0}, {"steps_per_level": 0.5}, {"max_level": 300}])
 def test_smallest_fooling_epsilon_refuses_what_is_no_grid(network, pictures, change):
     with pytest.raises(ValueError, match="at least 1|outside"):
-        attacks.smallest_fooling_epsilon(network, *pictures, **change)
+        attacks.minimal_epsilon(network, *pictures, **change)
 
 
 def test_no_images_have_no_smallest_epsilon(network, pictures):
-    assert attacks.smallest_fooling_epsilon(network, pictures[0][:0], pictures[1][:0]).shape == (0,)
+    assert attacks.minimal_epsilon(network, pictures[0][:0], pictures[1][:0]).shape == (0,)
 
 
 def test_random_signs_repeat_with_their_seed(pictures):
     images, _ = pictures
-    first, again, other = (attacks.random_sign(images, EPSILON, seed) for seed in (0, 0, 1))
+    first, again, other = (attacks.random_sign_noise(images, EPSILON, seed) for seed in (0, 0, 1))
     np.testing.assert_array_equal(first, again)
     assert np.mean(first != other) > 0.3
 

@@ -449,7 +449,7 @@ def test_next_fooled_image_says_when_there_is_none(page, handout):
 def test_a_drag_is_announced_once(page, handout, dataset, network):
     """What a screen reader is told while ε runs there, back and there again, on an image that is fooled on the way."""
     handout(10)
-    smallest = attacks.smallest_fooling_epsilon(network, data.to_float(dataset.x_test[:10]), dataset.y_test[:10])
+    smallest = attacks.minimal_epsilon(network, data.to_float(dataset.x_test[:10]), dataset.y_test[:10])
     chosen = int(np.flatnonzero(smallest > 1.5 / 255)[0])
     epsilon, image = sliders_of(page)
     image.fill(str(chosen))
@@ -480,7 +480,7 @@ def test_a_drag_is_announced_once(page, handout, dataset, network):
 def test_smallest_fooling_epsilon_and_curves_are_those_of_the_attack(page, handout, dataset, network):
     sliders = handout(12)
     _, image = sliders_of(page)
-    smallest = attacks.smallest_fooling_epsilon(network, data.to_float(dataset.x_test[:12]), dataset.y_test[:12])
+    smallest = attacks.minimal_epsilon(network, data.to_float(dataset.x_test[:12]), dataset.y_test[:12])
     for index, epsilon in enumerate(smallest):
         level = f"{255 * epsilon:.0f}/255" if epsilon else "0, because the answer is wrong without any change"
         words = f"Smallest fooling ε: {'none up to 32/255' if np.isnan(epsilon) else level}"
@@ -545,7 +545,7 @@ def test_names_in_jupyterlab_are_shown_and_never_run(page, tmp_path):
     cells = [
         f"from helpers import data, explorer, figures, models, sketches\nhostile = {HOSTILE!r}\nprint(hostile)",
         "figures.show_table([hostile], [[hostile]])",
-        "figures.show(figures.new()[0], hostile)",
+        "figures.show(figures.new_figure()[0], hostile)",
         "explorer.FgsmExplorer(models.build('vgg3'), *sketches.draw(2, 0), class_names=[hostile] * 10)",
         "import os; os.environ['CIFAR10_DIR'] = '/' + hostile\ndata.load()",
     ]

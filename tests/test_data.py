@@ -325,7 +325,7 @@ def test_nobody_changes_what_another_cell_holds(name, folder, monkeypatch):
     monkeypatch.setenv("CIFAR10_DIR", str(folder))
     monkeypatch.setattr(data, "SKETCHES", {"train": (20, 0), "test": (10, 1)})
     dataset = data.load(name)
-    for array in (dataset.x_train, dataset.y_train, dataset.x_test, dataset.y_test, dataset.first(10, 10).x_train[:1]):
+    for array in (dataset.x_train, dataset.y_train, dataset.x_test, dataset.y_test, dataset.subset(10, 10).x_train[:1]):
         with pytest.raises(ValueError, match="read-only"):
             array[0] = 0
         array.copy()[0] = 0
@@ -1072,13 +1072,13 @@ def test_another_name_is_refused(monkeypatch):
 
 def test_first():
     whole = data.load("sketches")
-    few = whole.first(20, 10)
+    few = whole.subset(20, 10)
     assert len(few.x_train) == len(few.y_train) == 20 and len(few.x_test) == len(few.y_test) == 10
     assert few.name == "sketches" and "first 20 training and 10 test images" in few.source
-    assert few.digest() != whole.digest() and whole.first(30, 20).digest() == whole.digest()
+    assert few.digest() != whole.digest() and whole.subset(30, 20).digest() == whole.digest()
     for counts in ((31, 1), (1, 21), (-1, 1)):
         with pytest.raises(ValueError, match="expected 0 to"):
-            whole.first(*counts)
+            whole.subset(*counts)
 
 
 def test_to_float():

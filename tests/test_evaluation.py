@@ -29,15 +29,15 @@ def test_softmax_of_large_logits_is_finite():
 
 
 def test_margin_of_the_slides_accuracy():
-    assert 100 * evaluation.margin(0.8272, 10_000) == pytest.approx(0.74, abs=0.005)
-    with pytest.raises(ValueError, match="share"):
-        evaluation.margin(82.72, 10_000)
+    assert 100 * evaluation.ci_half_width(0.8272, 10_000) == pytest.approx(0.74, abs=0.005)
+    with pytest.raises(ValueError, match="fraction"):
+        evaluation.ci_half_width(82.72, 10_000)
 
 
 def test_margin_covers_19_of_20_repetitions():
     rng = np.random.default_rng(0)
     found = rng.binomial(1000, 0.83, 4000) / 1000
-    covered = [abs(share - 0.83) <= evaluation.margin(share, 1000) for share in found]
+    covered = [abs(share - 0.83) <= evaluation.ci_half_width(share, 1000) for share in found]
     assert 0.93 < np.mean(covered) < 0.965
 
 
@@ -47,12 +47,12 @@ def test_confusion_matrix_by_hand():
     precision, recall = evaluation.precision_and_recall(matrix)
     np.testing.assert_allclose(precision, [1, 1 / 3, np.nan])
     np.testing.assert_allclose(recall, [0.5, 1, 0])
-    assert evaluation.worst_pairs(matrix, 2) == [(0, 1, 1), (2, 1, 1)]
+    assert evaluation.most_confused_pairs(matrix, 2) == [(0, 1, 1), (2, 1, 1)]
 
 
 def test_confident_mistakes_surest_first():
     probability = np.array([[0.9, 0.1], [0.6, 0.4], [0.2, 0.8], [0.3, 0.7]])
-    assert evaluation.confident_mistakes(probability, np.array([1, 1, 1, 0]), 5).tolist() == [0, 3, 1]
+    assert evaluation.most_confident_errors(probability, np.array([1, 1, 1, 0]), 5).tolist() == [0, 3, 1]
 
 
 def test_calibration_tells_honest_from_boastful():

@@ -71,7 +71,7 @@ def test_the_switch_puts_random_signs_in_the_place_of_fgsm(sliders, small, image
     under_noise = sliders.answer()
     signs = np.frombuffer(view.shown["rays"]["random"]["sign"], np.int8).reshape(32, 32, 3)
     assert set(np.unique(signs)) == {-1, 1} and abs(signs.mean()) < 0.1
-    moved = attacks.step(data.to_float(images[index : index + 1]), signs.astype(np.float32), level / 255)
+    moved = attacks.perturb(data.to_float(images[index : index + 1]), signs.astype(np.float32), level / 255)
     np.testing.assert_allclose(under_noise.probabilities_after, evaluation.probabilities(small, moved)[0], atol=1e-5)
     np.testing.assert_array_equal(under_noise.probabilities_before, under_fgsm.probabilities_before)
     assert abs(under_noise.probabilities_after - under_fgsm.probabilities_after).max() > 0.1

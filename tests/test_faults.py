@@ -34,11 +34,11 @@ EPOCHS = 6
 # Trains in the folder that is its argument by the real command, on so few images that an epoch takes a moment.
 TRAINING = f"""
 import dataclasses, pathlib, sys
-from helpers import data, training
-few = data.load("sketches").first(320, 100)
+from helpers import data, recipes, training
+few = data.load("sketches").subset(320, 100)
 data.load = lambda name: few
-training.RECIPES["vgg3"] = dataclasses.replace(
-    training.RECIPES["vgg3"], learning_rate=0.01, epochs={{"sketches": {EPOCHS}}})
+recipes.RECIPES["vgg3"] = dataclasses.replace(
+    recipes.RECIPES["vgg3"], learning_rate=0.01, epochs={{"sketches": {EPOCHS}}})
 training.main(["vgg3", "--dataset", "sketches"], root=pathlib.Path(sys.argv[1]))
 """
 
@@ -160,10 +160,10 @@ def test_a_full_disk_stops_a_training_that_then_goes_on(own_mounts, tmp_path):
 
 @pytest.mark.parametrize("harm", ["empty", "cut", "text", "pickle", "one array is missing"])
 def test_a_damaged_checkpoint_is_refused_by_name(harm, tmp_path):
-    from helpers import training
+    from helpers import checkpoint, recipes, training
 
     path = tmp_path / "checkpoint.npz"
-    keeper = training._Checkpoint(path, training.RECIPES["vgg3"], 1, Nothing, [training.tf.Variable([1.0, 2.0])])
+    keeper = checkpoint.Checkpoint(path, recipes.RECIPES["vgg3"], 1, Nothing, [training.tf.Variable([1.0, 2.0])])
     keeper.write({"loss": [1.0]})
     assert keeper.restore() == {"loss": [1.0]}
     whole = path.read_bytes()

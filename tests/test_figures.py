@@ -36,7 +36,7 @@ def assert_nothing_is_cut_off(figure):
 
 
 def test_a_word_that_is_cut_off_is_noticed():
-    figure, axis = figures.new()
+    figure, axis = figures.new_figure()
     assert_nothing_is_cut_off(figure)
     axis.text(1.2, 0.5, "outside")
     figure.set_layout_engine("none")
@@ -80,7 +80,7 @@ def test_three_views_show_the_true_size(images):
 
 
 def test_person_and_numbers(images):
-    figure = figures.person_and_numbers(images[0], top=10, left=20, size=3)
+    figure = figures.image_and_pixel_values(images[0], top=10, left=20, size=3)
     assert_nothing_is_cut_off(figure)
     found = {text.get_position(): text.get_text() for text in figure.axes[1].texts}
     assert len(found) == 9
@@ -182,7 +182,7 @@ def test_live_curve_takes_a_training_of_three_batches(capsys):
 
 def test_under_attacks_labels_a_curve_that_stops_early_where_no_other_goes_on():
     curves = {"FGSM": (range(5), [0.8, 0.4, 0.2, 0.1, 0.1], figures.ORANGE), "PGD": ((0, 2), [0.8, 0.0], figures.GREEN)}
-    figure = figures.under_attacks({"one": curves, "two": curves}, 2 / 255)
+    figure = figures.robustness_curves({"one": curves, "two": curves}, 2 / 255)
     assert_nothing_is_cut_off(figure)
     assert [words(figure).count(word) for word in ("FGSM", "PGD", "one", "two")] == [2, 2, 1, 1]
     assert list(figure.axes[0].lines[1].get_ydata()) == [80, 0]
@@ -191,7 +191,7 @@ def test_under_attacks_labels_a_curve_that_stops_early_where_no_other_goes_on():
 
 def test_still_right_names_the_classes_that_are_furthest_apart():
     classes = np.array([np.full(10, 0.9), np.linspace(0.2, 0.8, 10), np.linspace(0.1, 0.2, 10)])
-    figure = figures.still_right((0, 1, 2), classes.mean(axis=1), classes, NAMES)
+    figure = figures.survival_curve((0, 1, 2), classes.mean(axis=1), classes, NAMES)
     assert_nothing_is_cut_off(figure)
     assert set(words(figure)) & set(NAMES) == {NAMES[0], NAMES[9]}
 
@@ -206,7 +206,7 @@ def test_epochs_under_attack():
 
 def test_untouched_and_attacked_keeps_the_names_of_neighbours_apart():
     points = {"a network": (0.75, 0.40, figures.BLUE), "another one": (0.74, 0.41, figures.BLUE)}
-    figure = figures.untouched_and_attacked(points)
+    figure = figures.clean_vs_robust(points)
     assert_nothing_is_cut_off(figure)
     first, second = (text.get_window_extent() for text in figure.axes[0].texts)
     assert not first.overlaps(second)

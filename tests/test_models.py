@@ -82,14 +82,14 @@ def test_the_whitened_layer_answers_evenly(dataset):
 
 def test_identity_like_hands_the_inputs_on():
     maps = tf.random.normal((2, 8, 8, 5))
-    answers = tf.nn.conv2d(maps, models.identity_like((3, 3, 5, 9)), 1, "SAME")
+    answers = tf.nn.conv2d(maps, models.dirac_init((3, 3, 5, 9)), 1, "SAME")
     np.testing.assert_allclose(answers[..., :5], maps, atol=1e-6)
     assert tf.reduce_mean(tf.abs(answers[..., 5:])) > 0.1
 
 
 def test_six_views(network, pictures):
     images = pictures[0][:3]
-    views = models.on_six_views(network)
+    views = models.with_test_time_augmentation(network)
     padded = np.pad(images, ((0, 0), (1, 1), (1, 1), (0, 0)), "reflect")
     moved = [padded[:, place : place + 32, place : place + 32] for place in (0, 1, 2)]
     answers = [network(view, training=False) for view in (*moved, *(view[:, :, ::-1] for view in moved))]

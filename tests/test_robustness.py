@@ -12,7 +12,7 @@ REPORTS = sorted(runs.RECORDED.glob("*/*/attacks.json"))
 
 @pytest.fixture(scope="module")
 def few():
-    return data.load("sketches").first(10, 60)
+    return data.load("sketches").subset(10, 60)
 
 
 @pytest.fixture(scope="module")
@@ -27,14 +27,14 @@ def found(model, few):
 
 def test_a_report_agrees_with_single_attacks(found, model, few):
     images, labels = data.to_float(few.x_test), few.y_test
-    level = robustness.NAMED
+    level = robustness.REPORT_LEVEL
     adversarial = attacks.fgsm(model, images, labels, level / 255)
     share = evaluation.accuracy(model, adversarial, labels)
     assert found["FGSM"]["accuracy"][level] == pytest.approx(share)
-    assert np.trace(found["answers"]) / len(labels) == pytest.approx(share) and np.sum(found["answers"]) == len(labels)
-    noisy = attacks.random_sign(images, 4 / 255, seed=0)
-    place = found["random signs"]["levels"].index(4)
-    assert found["random signs"]["accuracy"][place] == pytest.approx(evaluation.accuracy(model, noisy, labels))
+    assert np.trace(found["confusion_matrix"]) / len(labels) == pytest.approx(share) and np.sum(found["confusion_matrix"]) == len(labels)
+    noisy = attacks.random_sign_noise(images, 4 / 255, seed=0)
+    place = found["random-sign noise"]["levels"].index(4)
+    assert found["random-sign noise"]["accuracy"][place] == pytest.approx(evaluation.accuracy(model, noisy, labels))
 
 
 def test_pgd_leaves_no_more_than_fgsm_and_both_begin_untouched(found):
@@ -45,8 +45,8 @@ def test_pgd_leaves_no_more_than_fgsm_and_both_begin_untouched(found):
 
 
 def test_what_is_unfooled_agrees_with_the_smallest_epsilon_that_fools(found, model, few):
-    left = np.array(found["unfooled"])
-    smallest = attacks.smallest_fooling_epsilon(model, data.to_float(few.x_test), few.y_test, levels=16)
+    left = np.array(found["survival"])
+    smallest = attacks.minimal_epsilon(model, data.to_float(few.x_test), few.y_test, max_level=16)
     for k in range(10):
         assert left[-1, k] == pytest.approx(np.mean(np.isnan(smallest[few.y_test == k])))
 
@@ -57,7 +57,7 @@ def test_what_was_fooled_once_stays_fooled(model, few, monkeypatch):
     answers[1] = (few.y_test + 1) % 10
     monkeypatch.setattr(attacks, "epsilon_sweep", lambda *_: ((answers == few.y_test).mean(axis=1), answers))
     monkeypatch.setattr(robustness, "PGD_LEVELS", (0,))
-    left = np.array(robustness.report(model, few)["unfooled"])
+    left = np.array(robustness.report(model, few)["survival"])
     assert (left[0] == 1).all() and (left[1:] == 0).all()
 
 
@@ -89,13 +89,13 @@ def test_the_command_keeps_a_report_or_says_what_is_missing(few, model, tmp_path
 def test_recorded_reports_belong_to_recorded_runs(path):
     dataset, name = path.parts[-3:-1]
     found, record = robustness.load(name, dataset), runs.read_record(name, dataset)
-    assert found["images"] == record["dataset"]["test images"]
-    assert found["FGSM"]["accuracy"][0] == pytest.approx(record["accuracy"]["test"], abs=1e-3)
+    assert found["n"] == record["dataset"]["test_size"]
+    assert found["FGSM"]["accuracy"][0] == pytest.approx(runs.accuracy(record), abs=1e-3)
 
 
 def test_the_notebooks_find_their_reports():
     names = {"-".join(path.parts[-3:-1]) for path in REPORTS}
-    needed = ("vgg3", "strong", "defended-fgsm", "defended-pgd")
+    needed = ("vgg3", "airbench", "adversarial-fgsm", "adversarial-pgd")
     assert names >= {f"{dataset}-{name}" for dataset in ("cifar10", "sketches") for name in needed}
 
 
@@ -105,7 +105,7 @@ def test_defended_networks_hold_where_undefended_ones_do_not(dataset):
 
     def held(name):
         pgd = robustness.load(name, dataset)["PGD"]
-        return pgd["accuracy"][pgd["levels"].index(robustness.NAMED)]
+        return pgd["accuracy"][pgd["levels"].index(robustness.REPORT_LEVEL)]
 
-    assert max(held("vgg3"), held("strong")) < 0.05
-    assert min(held("defended-fgsm"), held("defended-pgd")) > 0.3
+    assert max(held("vgg3"), held("airbench")) < 0.05
+    assert min(held("adversarial-fgsm"), held("adversarial-pgd")) > 0.3

@@ -8,15 +8,15 @@ import sys
 import numpy as np
 import pytest
 
-from helpers import attacks, data, evaluation, models, runs, training
+from helpers import attacks, data, evaluation, models, optimizers, recipes, runs, training
 from helpers.models import tf
 
-RECIPE = dataclasses.replace(training.RECIPES["vgg3"], learning_rate=0.01)
+RECIPE = dataclasses.replace(recipes.RECIPES["vgg3"], learning_rate=0.01)
 
 
 @pytest.fixture(scope="module")
 def few():
-    return data.load("sketches").first(320, 100)
+    return data.load("sketches").subset(320, 100)
 
 
 def weights(run):
@@ -27,22 +27,22 @@ def test_the_loss_falls_and_everything_is_recorded(few):
     seen = []
     run = training.train(RECIPE, few, epochs=3, on_step=lambda *step: seen.append(step))
     assert [step[0] for step in seen] == list(range(1, 31)) and seen[0][1] == 30
-    assert list(run.history) == [*training.HISTORY, "seconds"]
+    assert list(run.history) == ["loss", "accuracy", "train_loss", "train_accuracy", "test_loss", "test_accuracy", "seconds"]
     assert all(len(values) == 3 for values in run.history.values())
     assert run.history["loss"][-1] < run.history["loss"][0] - 0.1  # without a step it stays where it began
-    assert run.record["accuracy"]["test"] == evaluation.accuracy(run.model, few.x_test, few.y_test)
+    assert runs.accuracy(run.record) == evaluation.accuracy(run.model, few.x_test, few.y_test)
     assert run.record["dataset"]["digest"] == few.digest()
-    assert run.record["recipe"]["number_format"] in ("float32", "mixed_bfloat16")
+    assert run.record["recipe"]["dtype_policy"] in ("float32", "mixed_bfloat16")
     assert run.model.dtype_policy.name == "float32"
     json.dumps(run.record)
 
 
-@pytest.mark.parametrize("attack", [None, training.Attack(epsilon=8 / 255, step_size=10 / 255)])
+@pytest.mark.parametrize("attack", [None, recipes.AttackConfig(epsilon=8 / 255, step_size=10 / 255)])
 def test_an_interrupted_training_ends_where_an_uninterrupted_one_does(few, tmp_path, attack):
     def interrupt(history):
         raise KeyboardInterrupt
 
-    recipe = dataclasses.replace(RECIPE, attack=attack, number_format="float32")
+    recipe = dataclasses.replace(RECIPE, attack=attack, dtype_policy="float32")
     checkpoint = tmp_path / "checkpoint.npz"
     with pytest.raises(KeyboardInterrupt):
         training.train(recipe, few, epochs=2, checkpoint=checkpoint, on_epoch=interrupt)
@@ -60,14 +60,14 @@ def batch(few):
 
 
 def test_one_step_without_a_random_start_is_fgsm(batch):
-    attack = training.Attack(epsilon=8 / 255, step_size=8 / 255, random_start=False)
-    ours = training.attacked(*batch, attack, seed=[0, 0]).numpy()
+    attack = recipes.AttackConfig(epsilon=8 / 255, step_size=8 / 255, random_start=False)
+    ours = training.adversarial_batch(*batch, attack, seed=[0, 0]).numpy()
     assert np.mean(abs(ours - attacks.fgsm(batch[0], batch[1].numpy(), batch[2].numpy(), 8 / 255)) > 1e-6) < 1e-4
 
 
 def test_a_random_start_depends_on_its_seed_alone_and_stays_in_the_box(batch):
-    attack = training.Attack(epsilon=8 / 255, step_size=10 / 255, steps=2)
-    one, again, other = (training.attacked(*batch, attack, seed=[0, seed]).numpy() for seed in (1, 1, 2))
+    attack = recipes.AttackConfig(epsilon=8 / 255, step_size=10 / 255, steps=2)
+    one, again, other = (training.adversarial_batch(*batch, attack, seed=[0, seed]).numpy() for seed in (1, 1, 2))
     assert np.array_equal(one, again) and not np.array_equal(one, other)
     assert abs(one - batch[1].numpy()).max() <= 8 / 255 + 1e-7 and one.min() >= 0 and one.max() <= 1
 
@@ -76,7 +76,7 @@ def test_a_step_under_attack_learns_from_the_attacked_batch(batch):
     """Without an attack the loss of this network on these pictures is small; a rate of 0 leaves it as it is."""
     model, images, labels = batch
     pixels, losses = (255 * images.numpy()).round().astype(np.uint8), []
-    attack = training.Attack(epsilon=8 / 255, step_size=8 / 255, random_start=False)
+    attack = recipes.AttackConfig(epsilon=8 / 255, step_size=8 / 255, random_start=False)
     for how in (None, attack):
         optimizer = models.keras.optimizers.SGD(0.0)
         optimizer.build(model.trainable_variables)
@@ -86,7 +86,7 @@ def test_a_step_under_attack_learns_from_the_attacked_batch(batch):
 
 def test_random_starts_differ_between_the_seeds_of_a_recipe(few):
     recipe = dataclasses.replace(
-        RECIPE, attack=training.Attack(epsilon=8 / 255, step_size=0.0), number_format="float32"
+        RECIPE, attack=recipes.AttackConfig(epsilon=8 / 255, step_size=0.0), dtype_policy="float32"
     )
     starts = []
 
@@ -95,22 +95,22 @@ def test_random_starts_differ_between_the_seeds_of_a_recipe(few):
         return images
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(training, "attacked", attacked)
+        patch.setattr(training, "adversarial_batch", attacked)
         for seed in (0, 5):
-            training.train(dataclasses.replace(recipe, seed=seed), few.first(32, 20), epochs=1)
+            training.train(dataclasses.replace(recipe, seed=seed), few.subset(32, 20), epochs=1)
     assert [0] in starts and [5] in starts
 
 
 def test_settling_under_attack_takes_the_statistics_of_attacked_pictures(few):
-    model, attack = models.build("defended"), training.Attack(epsilon=16 / 255, step_size=16 / 255, random_start=False)
+    model, attack = models.build("plain_stem"), recipes.AttackConfig(epsilon=16 / 255, step_size=16 / 255, random_start=False)
     norm = next(layer for layer in model.layers if isinstance(layer, models.BatchNorm))
-    training.settle(model, few.x_train, few.y_train)
+    training.recalibrate_batch_norm(model, few.x_train, few.y_train)
     untouched = norm.moving_variance.numpy()
     images, labels = tf.constant(data.to_float(few.x_train)), tf.constant(few.y_train, tf.int64)
-    model(training.attacked(model, images, labels, attack, [0, 0]), training=True)
+    model(training.adversarial_batch(model, images, labels, attack, [0, 0]), training=True)
     expected = norm.moving_variance.numpy()
-    training.settle(model, few.x_train, few.y_train)
-    training.settle(model, few.x_train, few.y_train, attack)
+    training.recalibrate_batch_norm(model, few.x_train, few.y_train)
+    training.recalibrate_batch_norm(model, few.x_train, few.y_train, attack)
     np.testing.assert_allclose(norm.moving_variance.numpy(), expected, rtol=1e-3)
     assert abs(expected / untouched - 1).max() > 0.01
 
@@ -119,11 +119,11 @@ def test_a_killed_training_loses_at_most_an_epoch(tmp_path):
     """SIGKILL in the middle of the second epoch; the checkpoint of the first is whole."""
     program = f"""
 import dataclasses, os, signal
-from helpers import data, training
-recipe = dataclasses.replace(training.RECIPES["vgg3"], learning_rate=0.01)
+from helpers import data, recipes, training
+recipe = dataclasses.replace(recipes.RECIPES["vgg3"], learning_rate=0.01)
 kill = getattr(signal, "SIGKILL", signal.SIGTERM)  # Windows has only the latter, which ends a process as abruptly
 die = lambda done, total, loss, accuracy: done == 15 and os.kill(os.getpid(), kill)
-few = data.load("sketches").first(320, 100)
+few = data.load("sketches").subset(320, 100)
 training.train(recipe, few, epochs=2, on_step=die, checkpoint={str(tmp_path / "checkpoint.npz")!r})
 """
     ended = subprocess.run([sys.executable, "-c", program], capture_output=True)
@@ -139,17 +139,17 @@ def test_a_checkpoint_of_something_else_is_refused(few, tmp_path):
     with pytest.raises(ValueError, match="another recipe or data set; delete it"):
         training.train(dataclasses.replace(RECIPE, momentum=0.5), few, epochs=2, checkpoint=checkpoint)
     with pytest.raises(ValueError, match="another recipe or data set; delete it"):
-        training.train(RECIPE, few.first(310, 100), epochs=2, checkpoint=checkpoint)
+        training.train(RECIPE, few.subset(310, 100), epochs=2, checkpoint=checkpoint)
 
 
 def test_command_keeps_a_run_that_can_be_loaded(few, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(data, "load", lambda name: few)
-    monkeypatch.setitem(training.RECIPES, "vgg3", dataclasses.replace(RECIPE, epochs={"sketches": 2}))
+    monkeypatch.setitem(recipes.RECIPES, "vgg3", dataclasses.replace(RECIPE, epochs={"sketches": 2}))
     training.main(["vgg3", "--dataset", "sketches"], root=tmp_path)
     printed = capsys.readouterr()
     assert "epoch   2/2" in printed.out and "batch/s" in printed.err
     run = runs.load("vgg3", "sketches", root=tmp_path)
-    assert run.record["accuracy"]["test"] == evaluation.accuracy(run.model, few.x_test, few.y_test)
+    assert runs.accuracy(run.record) == evaluation.accuracy(run.model, few.x_test, few.y_test)
     assert {path.name for path in (tmp_path / "sketches" / "vgg3").iterdir()} == {"record.json", "model.weights.h5"}
 
 
@@ -185,20 +185,20 @@ def test_float32_where_the_processor_has_no_bfloat16(monkeypatch):
         raise OSError
 
     monkeypatch.setattr(training.Path, "read_text", no_file)
-    assert training.number_format_here(RECIPE) == "float32"
+    assert training.dtype_policy_here(RECIPE) == "float32"
     monkeypatch.setattr(training.Path, "read_text", lambda *_, **__: "flags : sse2 avx512_bf16")
-    assert training.number_format_here(RECIPE) == "mixed_bfloat16"
+    assert training.dtype_policy_here(RECIPE) == "mixed_bfloat16"
 
 
 def test_one_cycle_rises_and_falls_to_zero():
-    rate = training.OneCycle(0.5, 100)
+    rate = optimizers.SlantedTriangular(0.5, 100)
     assert [round(float(rate(step)), 4) for step in (0, 10, 20, 60, 100)] == [0.0, 0.25, 0.5, 0.25, 0.0]
 
 
 def test_orthogonal_steps_move_all_directions_alike():
     step = tf.random.stateless_normal((3, 3, 16, 32), seed=(0, 0)) * tf.linspace(0.3, 3.0, 32)
     before, after = (
-        np.linalg.svd(np.reshape(matrix, (-1, 32)), compute_uv=False) for matrix in (step, training.orthogonal(step))
+        np.linalg.svd(np.reshape(matrix, (-1, 32)), compute_uv=False) for matrix in (step, optimizers.newton_schulz(step))
     )
     assert before.max() / before.min() > 10
     assert 0.5 < after.min() and after.max() < 1.3
@@ -209,7 +209,7 @@ def test_augmented_pictures_are_moved_and_mirrored():
     picture = np.stack([ramp, ramp.T, np.zeros_like(ramp)], axis=-1)
     images = np.repeat(picture[None], 400, axis=0)
     mirrored = np.arange(400) % 4 == 0
-    moved = training.augmented(images, mirrored, np.random.default_rng(0))
+    moved = training.augment_batch(images, mirrored, np.random.default_rng(0))
     assert moved.dtype == np.uint8 and moved.shape == images.shape
     back = np.where(mirrored[:, None, None, None], moved[:, :, ::-1], moved)
     down, right = back[:, 10, 10, 0].astype(int) - 10, back[:, 10, 10, 1].astype(int) - 10
@@ -223,7 +223,7 @@ def test_after_settling_judging_sees_what_training_sees(few):
     models.whiten(model, few.x_train)
     images = data.to_float(few.x_train)
     before = model(images, training=False).numpy()
-    training.settle(model, few.x_train, few.y_train)
+    training.recalibrate_batch_norm(model, few.x_train, few.y_train)
     after = model(images, training=False).numpy()
     inside = model(images, training=True).numpy()
     np.testing.assert_allclose(after, inside, atol=0.02 * np.abs(inside).max())
@@ -231,13 +231,13 @@ def test_after_settling_judging_sees_what_training_sees(few):
 
 
 def test_the_fast_recipe_learns_the_sketches_in_two_epochs():
-    run = training.train(training.RECIPES["fast"], data.load("sketches").first(4000, 500), epochs=2)
-    assert run.record["accuracy"]["test"] > 0.5
+    run = training.train(recipes.RECIPES["fast"], data.load("sketches").subset(4000, 500), epochs=2)
+    assert runs.accuracy(run.record) > 0.5
     assert run.record["recipe"]["optimizer"] == "Muon"
 
 
 def test_a_falling_learning_rate_cannot_be_continued_to_another_length(few, tmp_path):
-    falling = dataclasses.replace(RECIPE, schedule="one-cycle")
+    falling = dataclasses.replace(RECIPE, schedule="slanted-triangular")
     training.train(falling, few, epochs=1, checkpoint=tmp_path / "checkpoint.npz")
     with pytest.raises(ValueError, match="another recipe or data set"):
         training.train(falling, few, epochs=2, checkpoint=tmp_path / "checkpoint.npz")
@@ -245,7 +245,7 @@ def test_a_falling_learning_rate_cannot_be_continued_to_another_length(few, tmp_
 
 def test_another_seed_is_kept_as_a_record_alone(few, tmp_path, monkeypatch):
     monkeypatch.setattr(data, "load", lambda name: few)
-    monkeypatch.setitem(training.RECIPES, "vgg3", dataclasses.replace(RECIPE, epochs={"sketches": 1}))
+    monkeypatch.setitem(recipes.RECIPES, "vgg3", dataclasses.replace(RECIPE, epochs={"sketches": 1}))
     training.main(["vgg3", "--dataset", "sketches", "--seed", "3"], root=tmp_path)
     assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["record.json"]
     record = json.loads((tmp_path / "sketches" / "vgg3-3" / "record.json").read_text(encoding="utf-8"))

@@ -17,7 +17,7 @@ import traitlets
 
 from .. import attacks, evaluation
 from ..data import CLASS_NAMES, to_float
-from ..models import up_to_logits
+from ..models import without_softmax
 
 VIEW = (Path(__file__).parent / "view.js").read_text(encoding="utf-8")
 LAST = 32  # ε runs from 0 to 32/255 in steps of 1/255
@@ -67,7 +67,7 @@ class FgsmExplorer:
     """
 
     def __init__(self, model, images, labels, *, class_names=CLASS_NAMES, image_names=None):
-        self._model = up_to_logits(model)
+        self._model = without_softmax(model)
         self._names = _checked_names("class_names", class_names, model.output_shape[-1], f"a class of {model.name}")
         self._images, self._labels = _checked(images, labels, len(self._names))
         count = len(self._images)
@@ -126,14 +126,14 @@ class FgsmExplorer:
         images = to_float(self._images[indices])
         if attack == "fgsm":
             return attacks.gradient_sign(self._model, images, self._labels[indices])
-        return np.stack([attacks.chance_direction(images.shape[1:], seed=int(index)) for index in indices])
+        return np.stack([attacks.random_signs(images.shape[1:], seed=int(index)) for index in indices])
 
     def _computed(self, index):
         """For each attack: its direction, int8 (32, 32, 3), and the probabilities at every ε, float32 (33, 10)."""
         if index not in self._known:
             image = to_float(self._images[index : index + 1])
             ways = np.concatenate([self._direction(attack, [index]) for attack in ATTACKS])
-            moved = np.concatenate([attacks.step(image, way, EPSILONS) for way in ways])
+            moved = np.concatenate([attacks.perturb(image, way, EPSILONS) for way in ways])
             probability = evaluation.probabilities(self._model, moved).reshape(len(ATTACKS), LAST + 1, -1)
             probability.setflags(write=False)  # `answer` hands out parts of it
             self._known[index] = dict(zip(ATTACKS, zip(ways.astype(np.int8), probability)))
@@ -161,7 +161,7 @@ class FgsmExplorer:
         while start < len(order):
             part = order[start : start + size]
             images, labels = to_float(self._images[part]), self._labels[part]
-            moved = attacks.step(images, self._direction(wanted["attack"], part), epsilon)
+            moved = attacks.perturb(images, self._direction(wanted["attack"], part), epsilon)
             before, after = (evaluation.predictions(self._model, x) for x in (images, moved))
             fooled = part[(before == labels) & (after != labels)]
             if len(fooled):

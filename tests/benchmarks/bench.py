@@ -22,7 +22,7 @@ import pytest
 import test_browser
 from nbclient import NotebookClient
 
-from helpers import attacks, data, explorer, models, runs, training
+from helpers import attacks, data, explorer, models, recipes, runs, training
 from helpers.models import tf
 
 FULL = bool(os.environ.get("FULL"))
@@ -186,7 +186,7 @@ def test_a_new_image_by_predict(measure, network, dataset, way):
         with tf.GradientTape() as tape:
             tape.watch(pixels)
             loss = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, network(pixels, training=False))
-        moved = attacks.step(images, np.sign(tape.gradient(loss, pixels)), explorer.EPSILONS)
+        moved = attacks.perturb(images, np.sign(tape.gradient(loss, pixels)), explorer.EPSILONS)
         moved = np.concatenate([moved] * len(explorer.ATTACKS))
         batches = [moved] if way.startswith("one") else np.split(moved, len(moved))
         return [network.predict(batch, verbose=0) for batch in batches]
@@ -200,14 +200,14 @@ def test_a_new_image_by_predict(measure, network, dataset, way):
 @pytest.mark.parametrize("way, name", [("here", "fast"), ("the slides' recipe", "vgg3")])
 def test_training(measure, dataset, way, name):
     """Until the accuracy at which the slides' network ends. That one often is there before its last epoch."""
-    goal, record = runs.read_record("vgg3", "cifar10")["accuracy"]["test"], runs.read_record(name, "cifar10")
-    assert record["accuracy"]["test"] >= goal
-    recipe, curve = training.RECIPES[name], record["history"]["test_accuracy"]
+    goal, record = runs.accuracy(runs.read_record("vgg3", "cifar10")), runs.read_record(name, "cifar10")
+    assert runs.accuracy(record) >= goal
+    recipe, curve = recipes.RECIPES[name], record["history"]["test_accuracy"]
     epochs = len(curve) if way == "here" else 1 + next(n for n, share in enumerate(curve) if share >= goal)
-    steps = epochs * -(-record["dataset"]["training images"] // recipe.batch_size)
+    steps = epochs * -(-record["dataset"]["train_size"] // recipe.batch_size)
 
     def few_steps():
-        few = dataset.first(min(5000 if FULL else 2000, len(dataset.x_train)), 100)
+        few = dataset.subset(min(5000 if FULL else 2000, len(dataset.x_train)), 100)
         ends = []
         training.train(recipe, few, epochs=3, on_step=lambda *_: ends.append(time.perf_counter()))
         step = float(np.median(np.diff(ends)))  # of which only two also judge an epoch

@@ -227,7 +227,7 @@ def sizes(measured, axis):
 def growth(measured):
     """The figure of how cost grows: time above, memory below, one column for each thing that grows."""
     columns = {"images": "images", "epsilons": "values of ε for 100 images", "batch": "images in a batch"}
-    figure, panels = figures.new(2, 3, height=6.4, sharex="col")
+    figure, panels = figures.new_figure(2, 3, height=6.4, sharex="col")
     for (time, memory), (axis, label) in zip(panels.T, columns.items()):
         size, seconds, megabytes = sizes(measured, axis)
         seconds = np.multiply(seconds, 1000 if axis == "batch" else 1)

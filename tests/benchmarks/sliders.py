@@ -20,7 +20,7 @@ dataset = data.load()
 network = runs.load("vgg3", dataset.name).model
 picture, label = data.to_float(dataset.x_test[:1]), dataset.y_test[:1]
 sign = attacks.gradient_sign(network, picture, label)
-moved = attacks.step(picture, sign, explorer.EPSILONS)
+moved = attacks.perturb(picture, sign, explorer.EPSILONS)
 probability = evaluation.probabilities(network, moved)
 
 
