@@ -1,0 +1,22 @@
+"""Every picture of the series: arrays in, matplotlib Figure out. One file a notebook; `style` holds what they share."""
+
+from .architecture import ablations, cost_shares, feature_maps, layer_by_layer, network_drawing, receptive_fields
+from .data import channel_histogram, class_grid, image_and_pixel_values, three_views
+from .defence import clean_vs_robust, epochs_under_attack
+from .evaluation import confusion, intervals, labelled_images, precision_recall, reliability_diagram
+from .fgsm import (
+    accuracy_against_epsilon,
+    adversarial_example,
+    amplified,
+    loss_along_ray,
+    robustness_curves,
+    survival_curve,
+)
+from .notebook import LiveCurve, show, show_source, show_table
+from .style import BLUE, DPI, GREEN, GREY, ORANGE, TEST, TRAIN, WIDTH, label_lines, new_figure
+from .training import accuracy_against_time, cumulative_improvements, learning_curves, live_curve, momentum_paths
+
+# The test image that goes through all notebooks: people know it at once, the network is right and not quite certain,
+# and FGSM flips it early and for good. The same index of the sketches behaves alike.
+RUNNING_IMAGE = 109
+

@@ -1,0 +1,87 @@
+"""How figures, tables and source code are shown in a notebook."""
+
+import ast
+import base64
+import html
+import inspect
+import io
+
+import matplotlib
+import numpy as np
+from IPython.display import DisplayHandle, Markdown, display
+
+from .style import DPI, STYLE
+from .training import live_curve
+
+
+def show(figure, alt):
+    """Show `figure` in a notebook with `alt`, one or two sentences that state what the picture shows.
+
+    The text is stored as the image's `alt`, which exported pages turn into the attribute, and stands below the
+    picture as its caption, because JupyterLab and GitHub ignore the stored one.
+    """
+    display(_png(figure, alt), raw=True, metadata={"image/png": {"alt": alt}})
+    _caption(alt)
+
+
+def _png(figure, alt):
+    memory = io.BytesIO()
+    with matplotlib.rc_context(STYLE):
+        figure.savefig(memory, format="png", dpi=DPI, facecolor="white")
+    return {"image/png": base64.b64encode(memory.getvalue()).decode(), "text/plain": alt}
+
+
+def _caption(alt):
+    display(Markdown(f"*{html.escape(alt, quote=False)}*"))
+
+
+def show_source(*functions):
+    """Show the code that runs, without docstrings: a taught idea is written once, in helpers, and read from there."""
+    blocks = []
+    for function in functions:
+        source = inspect.getsource(getattr(function, "python_function", function))
+        tree = ast.parse(source).body[0]
+        lines = source.splitlines()
+        if ast.get_docstring(tree):
+            del lines[tree.body[0].lineno - 1 : tree.body[0].end_lineno]
+        blocks.append("\n".join(lines))
+    display(Markdown("```python\n" + "\n\n\n".join(blocks) + "\n```"))
+
+
+def show_table(headings, rows):
+    """Show `rows` of text and numbers in a notebook: numbers stand right, whole ones with thousands separators."""
+    lines = [headings, [":---" if isinstance(value, str) else "---:" for value in rows[0]]]
+    lines += [[f"{value:,}" if isinstance(value, int) else str(value) for value in row] for row in rows]
+    # Escaped, because a notebook trusts its own outputs: a name that is HTML would run.
+    display(Markdown("\n".join(f"| {' | '.join(html.escape(text, quote=False) for text in line)} |" for line in lines)))
+
+
+class LiveCurve:
+    """A learning curve that redraws in place: pass `on_step` and `on_epoch` to training.train, then call `finish`."""
+
+    def __init__(self):
+        self.step, self.recent, self.points, self.tests = 0, [], [], []
+        self.handle = DisplayHandle()
+        self.handle.display({"text/plain": "waiting for the first batches"}, raw=True)
+
+    def on_step(self, done, total, loss, accuracy):
+        """Every 25 batches, or a hundredth of a long training, and at its end, add their mean to the curve."""
+        self.step = done
+        self.recent.append((loss, accuracy))
+        if done % max(25, total // 100) == 0 or done == total:
+            self.points.append((done, *np.mean(self.recent, axis=0)))
+            self.recent = []
+            self._redraw("training in progress")
+
+    def on_epoch(self, history):
+        self.tests.append((self.step, history["test_loss"][-1], history["test_accuracy"][-1]))
+        self._redraw("training in progress")
+
+    def finish(self, alt):
+        """Draw once more, with the text that states what came out."""
+        self._redraw(alt)
+        _caption(alt)
+
+    def _redraw(self, alt):
+        data = _png(live_curve(self.points, self.tests), alt)
+        self.handle.update(data, raw=True, metadata={"image/png": {"alt": alt}})
