@@ -11,7 +11,8 @@ def build(recipe, steps):
         "slanted-triangular": SlantedTriangular,
     }
     rate = rates[recipe.schedule](recipe.learning_rate, steps)
-    return {"SGD": keras.optimizers.SGD, "Muon": Muon}[recipe.optimizer](rate, momentum=recipe.momentum)
+    average = {"use_ema": True, "ema_momentum": recipe.weight_averaging} if recipe.weight_averaging else {}
+    return {"SGD": keras.optimizers.SGD, "Muon": Muon}[recipe.optimizer](rate, momentum=recipe.momentum, **average)
 
 
 class SlantedTriangular(keras.optimizers.schedules.LearningRateSchedule):
@@ -42,8 +43,8 @@ class Muon(keras.optimizers.Optimizer):
 
     HEAD_LR_SCALE, BIAS_LR_SCALE, PLAIN_MOMENTUM = 2800.0, 220.0, 0.85
 
-    def __init__(self, learning_rate, momentum):
-        super().__init__(learning_rate)
+    def __init__(self, learning_rate, momentum, **averaging):
+        super().__init__(learning_rate, **averaging)
         self.momentum = momentum
 
     def build(self, variables):

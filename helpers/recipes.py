@@ -28,7 +28,8 @@ class Recipe:
     `test_time_augmentation` the final test accuracies are also taken with models.with_test_time_augmentation.
     `train_eval_size` limits how many training images are evaluated after each epoch, where evaluating all would take
     too long; the final accuracies are taken on all. With `attack` the network learns from adversarial examples only,
-    and its robust accuracy is taken after each epoch, too.
+    and its robust accuracy is taken after each epoch, too. With `weight_averaging` what is evaluated and kept is an
+    exponential moving average of the weights, which keeps that fraction of itself at each step.
     """
 
     network: str
@@ -45,6 +46,7 @@ class Recipe:
     train_eval_size: int | None = None
     test_time_augmentation: bool = False
     attack: AttackConfig | None = None
+    weight_averaging: float = 0.0
 
 
 # What the quick recipes share: the optimiser and the schedule of airbench (see optimizers.Muon).

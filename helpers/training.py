@@ -2,7 +2,7 @@
 
     python -m helpers.training vgg3 --dataset cifar10
 
-trains a network anew, shows how far it is, goes on where it was interrupted, and keeps the outcome in
+trains a network anew, shows how far it is, continues where it was interrupted, and keeps the outcome in
 helpers/recorded/.
 """
 
@@ -21,7 +21,6 @@ from . import attacks, data, evaluation, models, optimizers, runs
 from .checkpoint import Checkpoint
 from .models import keras, tf
 from .recipes import RECIPES
-
 
 # What a recipe with an attack adds: accuracy on the first ATTACK_EVAL_SIZE test images under the recipe's epsilon.
 UNDER_ATTACK = {"FGSM": "fgsm_accuracy", "PGD": "pgd_accuracy"}
@@ -102,38 +101,51 @@ def train(recipe, dataset, *, epochs=None, on_step=None, on_epoch=None, checkpoi
     optimizer = optimizers.build(recipe, epochs * -(-len(dataset.x_train) // recipe.batch_size))
     optimizer.build(model.trainable_variables)
     keeper = Checkpoint(checkpoint, recipe, epochs, dataset, [*model.variables, *optimizer.variables])
-    part, x_eval, y_eval = dataset.evaluation_part()
-    names = ["loss", "accuracy", "train_loss", "train_accuracy", f"{part}_loss", f"{part}_accuracy"]
-    names += [*(UNDER_ATTACK.values() if recipe.attack else ()), "seconds"]
-    history = keeper.restore() or {name: [] for name in names}
+    history = keeper.restore() or {}
     step = make_step(model, optimizer, recipe.label_smoothing, recipe.attack, recipe.seed)
-    some = slice(recipe.train_eval_size)
     final = build(recipe.network, "float32")
-    for epoch in range(len(history["loss"]), epochs):
+    for epoch in range(len(history.get("loss", ())), epochs):
         begin = time.perf_counter()
         values = _one_epoch(step, recipe, dataset, epoch, epochs, on_step)
-        recalibrate_batch_norm(model, dataset.x_train[:RECALIBRATION_SIZE], dataset.y_train[:RECALIBRATION_SIZE], recipe.attack)
-        values += [
-            *evaluation.loss_and_accuracy(model, dataset.x_train[some], dataset.y_train[some]),
-            *evaluation.loss_and_accuracy(model, x_eval, y_eval),
-        ]
-        if recipe.attack:
-            final.set_weights(model.get_weights())
-            values += _robust_accuracies(final, x_eval, y_eval, recipe.attack.epsilon)
-        for name, value in zip(names, [*values, time.perf_counter() - begin], strict=True):
-            history[name].append(round(value, 5))
+        _to_evaluation_mode(final, model, optimizer, recipe, dataset)
+        values |= _evaluated(final, recipe, dataset)
+        for name, value in (values | {"seconds": time.perf_counter() - begin}).items():
+            history.setdefault(name, []).append(round(value, 5))
         keeper.write(history)
         if on_epoch:
             on_epoch(history)
-    final.set_weights(model.get_weights())
+    _to_evaluation_mode(final, model, optimizer, recipe, dataset)
     return runs.Run(final, _record(recipe, dataset, final, history))
+
+
+def _to_evaluation_mode(final, model, optimizer, recipe, dataset):
+    """Give `final` the weights of `model`, or their moving average, and the batch statistics that belong to them."""
+    kept = model.get_weights()
+    if optimizer.use_ema:
+        optimizer.finalize_variable_values(model.trainable_variables)
+    final.set_weights(model.get_weights())
+    model.set_weights(kept)
+    some = slice(RECALIBRATION_SIZE)
+    recalibrate_batch_norm(final, dataset.x_train[some], dataset.y_train[some], recipe.attack)
+
+
+def _evaluated(model, recipe, dataset):
+    """What a history holds of one epoch beside the loss and accuracy of training."""
+    some, (part, images, labels) = slice(recipe.train_eval_size), dataset.evaluation_part()
+    values = {}
+    for name, x, y in (("train", dataset.x_train[some], dataset.y_train[some]), (part, images, labels)):
+        values[f"{name}_loss"], values[f"{name}_accuracy"] = evaluation.loss_and_accuracy(model, x, y)
+    if recipe.attack:
+        values |= _robust_accuracies(model, images, labels, recipe.attack.epsilon)
+    return values
 
 
 def _robust_accuracies(model, images, labels, epsilon):
     images, labels = data.to_float(images[:ATTACK_EVAL_SIZE]), labels[:ATTACK_EVAL_SIZE]
     one_step = attacks.fgsm(model, images, labels, epsilon)
     many_steps = attacks.pgd(model, images, labels, epsilon, step_size=epsilon / 4, steps=10)
-    return [evaluation.accuracy(model, adversarial, labels) for adversarial in (one_step, many_steps)]
+    found = {"FGSM": one_step, "PGD": many_steps}
+    return {UNDER_ATTACK[name]: evaluation.accuracy(model, images, labels) for name, images in found.items()}
 
 
 def augment_batch(images, mirrored, rng):
@@ -146,7 +158,7 @@ def augment_batch(images, mirrored, rng):
 
 
 def _one_epoch(step, recipe, dataset, epoch, epochs, on_step):
-    """All batches once; returns the mean loss and accuracy as Keras reports them, taken while the weights move."""
+    """All batches once; returns mean loss and accuracy as Keras reports them, taken while the weights change."""
     # Seeded by epoch, so that a training which was interrupted sees the same batches as one which was not.
     rng = np.random.default_rng([recipe.seed, epoch])
     order = rng.permutation(len(dataset.x_train))
@@ -163,7 +175,7 @@ def _one_epoch(step, recipe, dataset, epoch, epochs, on_step):
         total += np.array([loss, accuracy]) * len(batch)
         if on_step:
             on_step(done, epochs * len(batches), loss, accuracy)
-    return (total / len(order)).tolist()
+    return dict(zip(("loss", "accuracy"), (total / len(order)).tolist(), strict=True))
 
 
 def _record(recipe, dataset, model, history):
@@ -219,10 +231,10 @@ def main(arguments=None, root=runs.RECORDED):
     except OSError as error:
         raise SystemExit(
             f"{runs.folder(options.name, options.dataset, root)} cannot be written ({error.strerror or error}); "
-            "make room, and the same command goes on after the last whole epoch"
+            "make room, and the same command continues after the last whole epoch"
         ) from None
     except KeyboardInterrupt:
-        raise SystemExit("interrupted; the same command goes on after the last whole epoch") from None
+        raise SystemExit("interrupted; the same command continues after the last whole epoch") from None
 
 
 def _train_and_keep(name, seed, dataset, root):
@@ -237,7 +249,10 @@ def _train_and_keep(name, seed, dataset, root):
     else:
         runs.save_record(run.record, target)
     checkpoint.unlink(missing_ok=True)
-    print(f"kept in {target}; " + ", ".join(f"{a['images']} {a['accuracy']:.2%}" for a in run.record["accuracies"] if a["views"] == 1))
+    print(
+        f"kept in {target}; "
+        + ", ".join(f"{a['images']} {a['accuracy']:.2%}" for a in run.record["accuracies"] if a["views"] == 1)
+    )
 
 
 def _progress(recipe, dataset):

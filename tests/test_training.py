@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from helpers import attacks, data, evaluation, models, optimizers, recipes, runs, training
-from helpers.models import tf
+from helpers.models import keras, tf
 
 RECIPE = dataclasses.replace(recipes.RECIPES["vgg3"], learning_rate=0.01)
 
@@ -27,7 +27,15 @@ def test_the_loss_falls_and_everything_is_recorded(few):
     seen = []
     run = training.train(RECIPE, few, epochs=3, on_step=lambda *step: seen.append(step))
     assert [step[0] for step in seen] == list(range(1, 31)) and seen[0][1] == 30
-    assert list(run.history) == ["loss", "accuracy", "train_loss", "train_accuracy", "test_loss", "test_accuracy", "seconds"]
+    assert list(run.history) == [
+        "loss",
+        "accuracy",
+        "train_loss",
+        "train_accuracy",
+        "test_loss",
+        "test_accuracy",
+        "seconds",
+    ]
     assert all(len(values) == 3 for values in run.history.values())
     assert run.history["loss"][-1] < run.history["loss"][0] - 0.1  # without a step it stays where it began
     assert runs.accuracy(run.record) == evaluation.accuracy(run.model, few.x_test, few.y_test)
@@ -102,7 +110,10 @@ def test_random_starts_differ_between_the_seeds_of_a_recipe(few):
 
 
 def test_settling_under_attack_takes_the_statistics_of_attacked_pictures(few):
-    model, attack = models.build("plain_stem"), recipes.AttackConfig(epsilon=16 / 255, step_size=16 / 255, random_start=False)
+    model, attack = (
+        models.build("plain_stem"),
+        recipes.AttackConfig(epsilon=16 / 255, step_size=16 / 255, random_start=False),
+    )
     norm = next(layer for layer in model.layers if isinstance(layer, models.BatchNorm))
     training.recalibrate_batch_norm(model, few.x_train, few.y_train)
     untouched = norm.moving_variance.numpy()
@@ -190,18 +201,123 @@ def test_float32_where_the_processor_has_no_bfloat16(monkeypatch):
     assert training.dtype_policy_here(RECIPE) == "mixed_bfloat16"
 
 
-def test_one_cycle_rises_and_falls_to_zero():
-    rate = optimizers.SlantedTriangular(0.5, 100)
-    assert [round(float(rate(step)), 4) for step in (0, 10, 20, 60, 100)] == [0.0, 0.25, 0.5, 0.25, 0.0]
+def test_schedules():
+    def rates(schedule):
+        recipe = dataclasses.replace(RECIPE, schedule=schedule, learning_rate=0.5)
+        optimizer, found = optimizers.build(recipe, 100), []
+        for step in (0, 10, 20, 60, 100):
+            optimizer.iterations.assign(step)
+            found.append(round(float(optimizer.learning_rate), 4))
+        return found
+
+    assert rates("constant") == [0.5] * 5
+    assert rates("linear") == [0.5, 0.45, 0.4, 0.2, 0.0]
+    assert rates("slanted-triangular") == [0.0, 0.25, 0.5, 0.25, 0.0]
 
 
-def test_orthogonal_steps_move_all_directions_alike():
+def test_muon_has_three_parameter_groups():
+    rng, lr, momentum = np.random.default_rng(0), 0.01, 0.6
+    shapes = (3, 3, 4, 8), (12, 10), (8,)
+    starts, gradients = ([rng.normal(size=shape).astype(np.float32) for shape in shapes] for _ in range(2))
+    variables = [keras.Variable(start) for start in starts]
+    optimizer = optimizers.Muon(lr, momentum)
+    optimizer.build(variables)
+    for _ in range(2):
+        optimizer.apply([tf.constant(gradient) for gradient in gradients], variables)
+    kernel, head, bias = (variable.numpy() for variable in variables)
+    # Nesterov: after the steps g and g the velocity is g, then (1 + m) g, and a step is g + m · velocity.
+    for found, start, gradient, scale in ((head, starts[1], gradients[1], 2800), (bias, starts[2], gradients[2], 220)):
+        plain = (1 + 0.85) + (1 + 0.85 * (1 + 0.85))
+        np.testing.assert_allclose(found, start - scale * lr * plain * gradient, rtol=1e-4)
+    expected = starts[0]
+    for factor in (1 + momentum, 1 + momentum * (1 + momentum)):
+        direction = optimizers.newton_schulz(tf.constant(factor * gradients[0])).numpy()
+        expected = expected * np.sqrt(8) / np.linalg.norm(expected) - lr * direction
+    np.testing.assert_allclose(kernel, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_newton_schulz_keeps_directions_and_brings_singular_values_near_one():
     step = tf.random.stateless_normal((3, 3, 16, 32), seed=(0, 0)) * tf.linspace(0.3, 3.0, 32)
-    before, after = (
-        np.linalg.svd(np.reshape(matrix, (-1, 32)), compute_uv=False) for matrix in (step, optimizers.newton_schulz(step))
-    )
+    flat = (np.reshape(matrix, (-1, 32)).astype(float) for matrix in (step, optimizers.newton_schulz(step)))
+    (left, before, right), after = np.linalg.svd(next(flat), full_matrices=False), next(flat)
     assert before.max() / before.min() > 10
-    assert 0.5 < after.min() and after.max() < 1.3
+    rotated = left.T @ after @ right.T  # diagonal, because the singular vectors stay
+    assert 0.5 < np.diag(rotated).min() and np.diag(rotated).max() < 1.3
+    assert abs(rotated - np.diag(np.diag(rotated))).max() < 0.02
+
+
+def test_the_loss_of_a_step_is_the_smoothed_cross_entropy(few):
+    model, images, labels = models.build("plain_stem"), few.x_train[:30], few.y_train[:30]
+    scores = model(tf.constant(data.to_float(images)), training=True).numpy().astype(float)
+    logs = scores - np.log(np.exp(scores).sum(axis=1, keepdims=True))
+    targets = 0.8 * np.eye(10)[labels] + 0.2 / 10
+    optimizer = keras.optimizers.SGD(0.0)
+    loss, accuracy = training.make_step(model, optimizer, label_smoothing=0.2)(images, labels)
+    assert float(loss) == pytest.approx(-(targets * logs).sum(axis=1).mean(), rel=1e-5)
+    assert float(accuracy) == pytest.approx(np.mean(scores.argmax(axis=1) == labels))
+
+
+@pytest.fixture
+def marked():
+    """Sixty training images, brighter on the right, that their blue tells apart."""
+    images = np.zeros((60, 32, 32, 3), np.uint8)
+    images[:, :, 16:, 0] = 200
+    images[..., 2] = np.arange(60)[:, None, None]
+    labels = np.arange(60) % 10
+    return data.Dataset("sketches", "made for a test", images, labels, images[:10], labels[:10])
+
+
+def seen_in_training(monkeypatch, dataset, **changes):
+    """For each epoch: the images' numbers in the order in which they came, and which of them were flipped."""
+    batches = []
+
+    def make_step(*_):
+        return lambda images, labels: batches.append((images, labels)) or (0.0, 0.0)
+
+    monkeypatch.setattr(training, "make_step", make_step)
+    recipe = dataclasses.replace(RECIPE, network="fast", batch_size=25, **changes)
+    training.train(recipe, dataset, epochs=2)
+    assert [len(images) for images, _ in batches] == [25, 25, 10] * 2
+    epochs = []
+    for part in (batches[:3], batches[3:]):
+        images = np.concatenate([images for images, _ in part])
+        numbers, flipped = images[:, 16, 16, 2], images[:, 16, 4, 0] > 100
+        assert (np.concatenate([labels for _, labels in part]) == numbers % 10).all()
+        epochs.append((numbers, dict(zip(numbers.tolist(), flipped, strict=True))))
+    return epochs
+
+
+def test_every_epoch_shows_each_image_once_in_another_order(marked, monkeypatch):
+    (one, flipped), (two, _) = seen_in_training(monkeypatch, marked)
+    (other, _), _ = seen_in_training(monkeypatch, marked, seed=1)
+    assert sorted(one) == sorted(two) == list(range(60)) and not any(flipped.values())
+    assert one.tolist() != two.tolist() and one.tolist() != other.tolist()
+
+
+def test_augmentation_shows_an_image_and_its_mirror_image_in_turn(marked, monkeypatch):
+    (_, one), (_, two) = seen_in_training(monkeypatch, marked, augment=True)
+    assert all(one[number] != two[number] for number in range(60))
+    assert 15 < sum(one.values()) < 45
+
+
+def test_the_moving_average_of_the_weights_is_what_is_kept(few):
+    networks, steps = [], []
+
+    def build(*arguments):
+        networks.append(models.build(*arguments))
+        return networks[-1]
+
+    recipe = dataclasses.replace(RECIPE, weight_averaging=0.8, learning_rate=0.05, dtype_policy="float32")
+    on_step = lambda *_: steps.append([weight.numpy() for weight in networks[0].trainable_variables])
+    run = training.train(recipe, few, epochs=1, on_step=on_step, build=build)
+    average = steps[0]
+    for step in steps[1:]:
+        average = [0.8 * mean + 0.2 * weight for mean, weight in zip(average, step, strict=True)]
+    for kept, expected, last in zip(run.model.trainable_variables, average, steps[-1], strict=True):
+        np.testing.assert_allclose(kept.numpy(), expected, rtol=1e-4, atol=1e-6)
+    assert max(abs(mean - last).max() for mean, last in zip(average, steps[-1], strict=True)) > 1e-3
+    for weight, last in zip(networks[0].trainable_variables, steps[-1], strict=True):  # and training goes on from these
+        np.testing.assert_array_equal(weight.numpy(), last)
 
 
 def test_augmented_pictures_are_moved_and_mirrored():
