@@ -1,5 +1,8 @@
+import itertools
+
 import numpy as np
 import pytest
+from colorspacious import cspace_convert, deltaE
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.image import AxesImage
 from matplotlib.text import Text
@@ -48,7 +51,7 @@ def test_a_word_that_is_cut_off_is_noticed():
 def displayed(monkeypatch):
     """What is displayed in a notebook, in order."""
     outputs = []
-    monkeypatch.setattr(figures, "display", lambda *objects, **_: outputs.extend(objects))
+    monkeypatch.setattr(figures.notebook, "display", lambda *objects, **_: outputs.extend(objects))
     return outputs
 
 
@@ -64,8 +67,39 @@ def test_show_source_shows_the_code_that_runs(displayed):
     assert text.startswith("```python\ndef vgg_block(filters):") and text.endswith("```")
     assert "*vgg_block(128)," in text and '"""' not in text
     scope = {"keras": models.keras, "layers": models.layers}
-    exec(text.removeprefix("```python").removesuffix("```"), scope)
+    exec(text.removeprefix("```python").removesuffix("```"), scope)  # noqa: S102, its own source
     assert scope["vgg3"]().count_params() == models.vgg3().count_params()
+
+
+# Colours
+
+
+def colour(code):
+    return np.array([int(code[place : place + 2], 16) for place in (1, 3, 5)]) / 255
+
+
+def luminance(rgb):
+    """As WCAG 2 defines it."""
+    return np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4) @ (0.2126, 0.7152, 0.0722)
+
+
+@pytest.mark.parametrize("name", [*figures.ROLES, "GREY", "INK"])
+def test_words_in_a_colour_have_contrast_on_white(name):
+    code = figures.ROLES.get(name) or getattr(figures, name)
+    assert 1.05 / (luminance(colour(code)) + 0.05) >= 4.5
+
+
+@pytest.mark.parametrize("deficiency", [None, "protanomaly", "deuteranomaly", "tritanomaly"])
+def test_everybody_tells_the_roles_apart(deficiency):
+    """As seen without one kind of cone; 10 of CAM02-UCS is the difference between neighbours in a good colour scale."""
+    space = {"name": "sRGB1+CVD", "cvd_type": deficiency, "severity": 100} if deficiency else "sRGB1"
+    seen = {name: np.clip(cspace_convert(colour(code), space, "sRGB1"), 0, 1) for name, code in figures.ROLES.items()}
+    close = [pair for pair in itertools.combinations(seen, 2) if distance(*(seen[role] for role in pair)) < 10]
+    assert close == []
+
+
+def distance(one, other):
+    return deltaE(one, other, input_space="sRGB1")
 
 
 # 01-data

@@ -13,10 +13,33 @@ from .fgsm import (
     survival_curve,
 )
 from .notebook import LiveCurve, show, show_source, show_table
-from .style import BLUE, DPI, GREEN, GREY, ORANGE, TEST, TRAIN, WIDTH, label_lines, new_figure
+from .style import (
+    ATTACK_COLOURS,
+    BLUE,
+    CLEAN,
+    DPI,
+    FAINT,
+    FGSM,
+    GREEN,
+    GREY,
+    INK,
+    MARK,
+    NOISE,
+    ORANGE,
+    PGD,
+    ROBUST,
+    ROLES,
+    SMALLEST_FONT,
+    STANDARD,
+    TEST,
+    TRAIN,
+    VALIDATION,
+    WIDTH,
+    label_lines,
+    new_figure,
+)
 from .training import accuracy_against_time, cumulative_improvements, learning_curves, live_curve, momentum_paths
 
 # The test image that goes through all notebooks: people know it at once, the network is right and not quite certain,
 # and FGSM flips it early and for good. The same index of the sketches behaves alike.
 RUNNING_IMAGE = 109
-
