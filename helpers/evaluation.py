@@ -3,7 +3,10 @@
 `images` (n, 32, 32, 3) are uint8 in 0–255 or floats in [0, 1] everywhere in this module; labels are integers (n,).
 """
 
+from typing import NamedTuple
+
 import numpy as np
+from scipy import optimize, stats
 
 from .models import forward, tf, without_softmax
 
@@ -63,6 +66,51 @@ def ci_half_width(fraction, count):
     return 1.96 * np.sqrt(fraction * (1 - fraction) / count)
 
 
+def wilson_interval(successes, count):
+    """The 95% confidence interval (low, high) of a fraction, from `successes` in `count` independent cases.
+
+    Wilson's interval, which stays within [0, 1] and holds for few cases and for fractions near 0 and 1, too.
+    Raises ValueError unless 0 <= successes <= count and count >= 1. Taught in 04-evaluation.
+    """
+    if count < 1 or not 0 <= successes <= count:
+        raise ValueError(f"successes={successes!r}, count={count!r}: expected 0 to count successes in one case or more")
+    low, high = stats.binomtest(int(successes), int(count)).proportion_ci(0.95, method="wilson")
+    return float(low), float(high)
+
+
+class PairedComparison(NamedTuple):
+    """Two networks on the same images: accuracy of the first minus that of the second, in [-1, 1].
+
+    `half_width` is that of the 95% interval, `only_first` and `only_second` count the images that one of the two alone
+    classifies correctly, and `p_value` is that of the exact McNemar test for equal accuracies.
+    """
+
+    difference: float
+    half_width: float
+    only_first: int
+    only_second: int
+    p_value: float
+
+
+def paired_comparison(first_correct, second_correct):
+    """Compare two networks by boolean arrays (n,), for each image whether the network is correct: a PairedComparison.
+
+    Images on which both agree say nothing about the difference. Raises ValueError for arrays of another kind or of
+    different lengths. Source: McNemar 1947. Taught in 04-evaluation.
+    """
+    first, second = np.asarray(first_correct), np.asarray(second_correct)
+    if first.dtype != bool or second.dtype != bool or first.ndim != 1 or first.shape != second.shape or not first.size:
+        raise ValueError(
+            f"expected two boolean arrays of one shape (n,), got {first.dtype} {first.shape} and "
+            f"{second.dtype} {second.shape}; predicted == labels gives one"
+        )
+    count, gained, lost = len(first), int((first & ~second).sum()), int((second & ~first).sum())
+    difference = (gained - lost) / count
+    half_width = 1.96 * np.sqrt((gained + lost) / count - difference**2) / np.sqrt(count)
+    p_value = stats.binomtest(gained, gained + lost).pvalue if gained + lost else 1.0
+    return PairedComparison(difference, float(half_width), gained, lost, float(p_value))
+
+
 def confusion_matrix(labels, predicted, classes=10):
     """int64 (classes, classes): entry [t, p] counts images of class t that were taken for class p."""
     labels = _checked_labels(labels, len(predicted))
@@ -113,6 +161,20 @@ def calibration(probability, labels, bins=10):
         confidence = np.bincount(number, top, bins) / count
         fraction = np.bincount(number, right, bins) / count
     return confidence, fraction, count, float(np.nansum(count * abs(confidence - fraction)) / count.sum())
+
+
+def fit_temperature(scores, labels):
+    """The temperature T > 0 for which softmax(scores / T) has the lowest cross-entropy on these logits (n, classes).
+
+    Fit it on images that the network was not trained on, and judge it on others. The predictions stay the same.
+    Source: Guo et al. 2017, arXiv:1706.04599, section 4.2. Taught in 04-evaluation.
+    """
+    labels = _checked_labels(labels, len(scores))
+
+    def cross_entropy(log_temperature):
+        return np.mean(tf.nn.sparse_softmax_cross_entropy_with_logits(labels, scores / np.exp(log_temperature)))
+
+    return float(np.exp(optimize.minimize_scalar(cross_entropy, bounds=(-3, 3), method="bounded").x))
 
 
 def _checked_images(images):

@@ -1,3 +1,5 @@
+import math
+
 import numpy as np
 import pytest
 
@@ -39,6 +41,45 @@ def test_margin_covers_19_of_20_repetitions():
     found = rng.binomial(1000, 0.83, 4000) / 1000
     covered = [abs(share - 0.83) <= evaluation.ci_half_width(share, 1000) for share in found]
     assert 0.93 < np.mean(covered) < 0.965
+
+
+def test_wilson_interval_of_seven_of_eight():
+    """Wilson 1927; the normal approximation would end at 110%."""
+    assert evaluation.wilson_interval(7, 8) == pytest.approx((0.5291, 0.9776), abs=1e-4)
+    assert evaluation.wilson_interval(0, 20)[0] == 0 and evaluation.wilson_interval(20, 20)[1] == 1
+    with pytest.raises(ValueError, match="successes=9"):
+        evaluation.wilson_interval(9, 8)
+
+
+def test_paired_comparison_by_hand():
+    first, second = np.array([True] * 70 + [False] * 30), np.array([True] * 60 + [False] * 20 + [True] * 20)
+    compared = evaluation.paired_comparison(first, second)
+    assert compared[2:4] == (10, 20) and compared.difference == pytest.approx(-0.1)
+    assert compared.half_width == pytest.approx(1.96 * np.sqrt(0.3 - 0.01) / 10)
+    assert compared.p_value == pytest.approx(2 * sum(math.comb(30, k) for k in range(11)) / 2**30)
+    assert evaluation.paired_comparison(first, first)[:2] == (0, 0)
+    with pytest.raises(ValueError, match="boolean"):
+        evaluation.paired_comparison(first, second.astype(int))
+    with pytest.raises(ValueError, match="one shape"):
+        evaluation.paired_comparison(first, second[1:])
+
+
+def test_paired_interval_covers_the_true_difference():
+    """Two networks whose errors are correlated, as errors on the same images are."""
+    rng = np.random.default_rng(0)
+    hard = rng.random((2000, 1000, 1))
+    correct = hard + rng.normal(0, 0.1, (2000, 1000, 2)) < (0.8, 0.82)
+    true = np.subtract(*correct.reshape(-1, 2).mean(axis=0))
+    found = [evaluation.paired_comparison(*row.T) for row in correct]
+    assert 0.93 < np.mean([abs(row.difference - true) <= row.half_width for row in found]) < 0.97
+
+
+@pytest.mark.parametrize("temperature", [0.5, 1, 3])
+def test_fit_temperature_finds_the_one_that_labels_were_drawn_with(temperature):
+    rng = np.random.default_rng(0)
+    scores = rng.normal(0, 3, (20_000, 10))
+    drawn = evaluation.softmax(scores / temperature).cumsum(axis=1) > rng.random((20_000, 1))
+    assert evaluation.fit_temperature(scores, drawn.argmax(axis=1)) == pytest.approx(temperature, rel=0.05)
 
 
 def test_confusion_matrix_by_hand():
