@@ -5,12 +5,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from test_browser import browser, page, pytestmark  # noqa: F401
+import test_browser
 
 from helpers import data, evaluation, explorer, runs
 from helpers.explorer import weights
 from helpers.models import keras, tf
 
+browser, page, pytestmark = test_browser.browser, test_browser.page, test_browser.pytestmark
 NETWORK = Path(explorer.__file__).with_name("network.js").read_text(encoding="utf-8")
 
 RUN = """({packed, images, labels}) => {
