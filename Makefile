@@ -10,7 +10,7 @@ HERE := .venv/bin/python
 help:
 	@sed -n 's/^\([a-z]*\):.*## /make \1: /p' Makefile
 
-lab: .venv/lecture  ## open the notebooks in JupyterLab (FOLDER=my-notebooks opens your copy)
+lab: .venv/authors  ## open the notebooks in JupyterLab (FOLDER=my-notebooks opens your copy)
 	@cd "$(FOLDER)" && "$(CURDIR)/$(HERE)" -m jupyterlab --ip=localhost $(as_root) $(no_screen)
 
 test: .venv/tests  ## run every check
@@ -18,10 +18,10 @@ test: .venv/tests  ## run every check
 
 bench: .venv/bench $(if $(FULL),test)  ## measure beside other libraries, for the README (FULL=1: more images, and make test)
 	@$(HERE) -m pytest tests/benchmarks/bench.py --benchmark-json=.pytest_cache/bench.json
-	@PYTHONPATH=notebooks $(HERE) tests/benchmarks/report.py .pytest_cache/bench.json
+	@$(HERE) tests/benchmarks/report.py .pytest_cache/bench.json
 
-notebooks: .venv/lecture  ## run the notebooks' sources on CIFAR-10 and keep the outputs (NAMES=05-fgsm: only this one)
-	@$(HERE) notebooks/build.py $(NAMES)
+notebooks: .venv/authors  ## run the notebooks' sources on CIFAR-10 and keep the outputs (NAMES=05-fgsm: only this one)
+	@$(HERE) -m helpers.editions notebooks $(NAMES)
 
 data: .venv/lecture  ## fetch CIFAR-10, once, before the lecture
 	@$(HERE) -m helpers.data
@@ -29,39 +29,43 @@ data: .venv/lecture  ## fetch CIFAR-10, once, before the lecture
 check: .venv/lecture  ## say whether this machine is ready
 	@$(HERE) -m helpers.check
 
-slides: .venv/lecture  ## write the notebooks as reveal.js decks into slides
-	@$(HERE) notebooks/publish.py slides
+slides: .venv/authors  ## write the notebooks as reveal.js decks into slides
+	@$(HERE) -m helpers.editions slides
 
-site: .venv/lecture  ## write the notebooks as pages for home into site
-	@$(HERE) notebooks/publish.py site
+site: .venv/authors  ## write the notebooks as pages for home into site
+	@$(HERE) -m helpers.editions site
 
-address: .venv/lecture  ## after a change of the public address in pyproject.toml, write it wherever it is used
-	@$(HERE) notebooks/address.py
+address: .venv/authors  ## after a change of the public address in pyproject.toml, write it wherever it is used
+	@$(HERE) -m helpers.editions address
 
 copy:  ## copy the notebooks to where no update touches them (COPY=spring gives the folder's name)
 	$(if $(wildcard $(COPY)),$(error $(COPY) exists already and stays as it is; choose another name: make copy COPY=spring))
 	@mkdir "$(COPY)" && cp notebooks/*.ipynb notebooks/glossary.md "$(COPY)"
 	@echo "Your copy is in $(COPY). Open it with: make lab FOLDER=$(COPY)"
 
-# The stamps go before pip starts and come back when pip is done, so that an interrupted install starts anew.
+# The stamps go before pip starts and come back when pip is done, so that an interrupted install starts anew. Each holds
+# all that the one before it holds: for readers and lecturers, for authors, for the checks, for the measurements.
 define install
 $(if $(new),$(if $(unfit),$(error $(unfit))))
 @$(if $(new),echo "Installing into .venv (once: 2.4 GB and a few minutes)" && "$(PYTHON)" -m venv --clear .venv)
-@rm -f .venv/lecture .venv/tests .venv/bench
-@$(HERE) -m pip install --disable-pip-version-check $(1)
-@touch .venv/lecture
+@rm -f .venv/lecture .venv/authors .venv/tests .venv/bench
+@$(HERE) -m pip install --disable-pip-version-check -r requirements.txt $(1)
+@touch .venv/lecture $(2)
 endef
+authors = -e .[authors,cluster]
+tests = $(authors) -r tests/requirements.txt
 
 .venv/lecture: .venv/bin/python requirements.txt pyproject.toml
-	$(call install,-r requirements.txt)
+	$(call install)
+
+.venv/authors: .venv/bin/python requirements.txt pyproject.toml
+	$(call install,$(authors),.venv/authors)
 
 .venv/tests: .venv/bin/python requirements.txt pyproject.toml tests/requirements.txt
-	$(call install,-r requirements.txt -r tests/requirements.txt)
-	@touch .venv/tests
+	$(call install,$(tests),.venv/authors .venv/tests)
 
 .venv/bench: .venv/bin/python requirements.txt pyproject.toml tests/requirements.txt tests/benchmarks/requirements.txt
-	$(call install,-r requirements.txt -r tests/requirements.txt -r tests/benchmarks/requirements.txt)
-	@touch .venv/tests .venv/bench
+	$(call install,$(tests) -r tests/benchmarks/requirements.txt,.venv/authors .venv/tests .venv/bench)
 
 .venv/bin/python: ;
 

@@ -12,7 +12,7 @@
 # - explain what training, held-out and test images are for, and what goes wrong when they are mixed,
 # - spot labels that are debatable or wrong.
 #
-# **Before this:** nothing but Python and NumPy. **Time:** 8 minutes for the core. Running everything takes well under a
+# **Before this:** nothing but Python and NumPy. **Time:** 11 minutes for the core. Running everything takes well under a
 # minute and less than 1.5 GB.
 
 # %% [markdown] tags=["core"] slideshow={"slide_type": "notes"}
@@ -23,19 +23,12 @@
 #
 # </details>
 
-# %% tags=["core"] slideshow={"slide_type": "skip"}
-import sys
+# %% tags=["core", "setup"] slideshow={"slide_type": "skip"}
+from helpers import check
 
-if "google.colab" in sys.modules:  # there is nothing but this notebook there
-    repository = "https://github.com/OWNER/cnn-fgsm-lecture"
-    # %pip install -q "cnn-fgsm-lecture[colab] @ git+{repository}"
-try:
-    from helpers import check
-except ImportError as reason:
-    raise ImportError(f"{reason}: this kernel is not the lecture's; start Jupyter by `make lab`") from None
 check.ready()
 
-# %% tags=["core"] slideshow={"slide_type": "skip"}
+# %% tags=["core", "setup"] slideshow={"slide_type": "skip"}
 import numpy as np
 
 from helpers import data, evaluation, figures, models, runs

@@ -11,7 +11,7 @@
 # - explain what pooling, ReLU, He initialisation, dropout and logits do here, and when shortcuts would help.
 #
 # **Before this:** [01-data](01-data.ipynb), which shows the pictures. You should have met convolution and dense layers
-# once. **Time:** 21 minutes for the core. Running everything takes well under a minute and less than 1.5 GB.
+# once. **Time:** 16 minutes for the core. Running everything takes well under a minute and less than 1.5 GB.
 
 # %% [markdown] tags=["core"] slideshow={"slide_type": "notes"}
 # <details><summary>Speaker notes</summary>
@@ -21,19 +21,12 @@
 #
 # </details>
 
-# %% tags=["core"] slideshow={"slide_type": "skip"}
-import sys
+# %% tags=["core", "setup"] slideshow={"slide_type": "skip"}
+from helpers import check
 
-if "google.colab" in sys.modules:  # there is nothing but this notebook there
-    repository = "https://github.com/OWNER/cnn-fgsm-lecture"
-    # %pip install -q "cnn-fgsm-lecture[colab] @ git+{repository}"
-try:
-    from helpers import check
-except ImportError as reason:
-    raise ImportError(f"{reason}: this kernel is not the lecture's; start Jupyter by `make lab`") from None
 check.ready()
 
-# %% tags=["core"] slideshow={"slide_type": "skip"}
+# %% tags=["core", "setup"] slideshow={"slide_type": "skip"}
 import numpy as np
 
 from helpers import data, evaluation, ablations, figures, models, runs

@@ -11,7 +11,7 @@
 # - read learning curves: what the gap between training and test means, and why "training accuracy" has two values,
 # - compare a result with a published one and name what could explain the difference.
 #
-# **Before this:** [02-architecture](02-architecture.ipynb), which built the network. **Time:** 17 minutes for the core.
+# **Before this:** [02-architecture](02-architecture.ipynb), which built the network. **Time:** 12 minutes for the core.
 # Running everything takes about a minute and less than 1.5 GB.
 
 # %% [markdown] tags=["core"] slideshow={"slide_type": "notes"}
@@ -23,19 +23,12 @@
 #
 # </details>
 
-# %% tags=["core"] slideshow={"slide_type": "skip"}
-import sys
+# %% tags=["core", "setup"] slideshow={"slide_type": "skip"}
+from helpers import check
 
-if "google.colab" in sys.modules:  # there is nothing but this notebook there
-    repository = "https://github.com/OWNER/cnn-fgsm-lecture"
-    # %pip install -q "cnn-fgsm-lecture[colab] @ git+{repository}"
-try:
-    from helpers import check
-except ImportError as reason:
-    raise ImportError(f"{reason}: this kernel is not the lecture's; start Jupyter by `make lab`") from None
 check.ready()
 
-# %% tags=["core"] slideshow={"slide_type": "skip"}
+# %% tags=["core", "setup"] slideshow={"slide_type": "skip"}
 import numpy as np
 
 from helpers import data, evaluation, figures, models, optimizers, recipes, runs, training

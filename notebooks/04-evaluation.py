@@ -10,7 +10,7 @@
 # - read a confusion matrix, and say what precision and recall of a class are,
 # - look at the surest mistakes, and judge whether the network or the label is to blame.
 #
-# **Before this:** [03-training](03-training.ipynb). **Time:** 8 minutes for the core. Running everything takes half a
+# **Before this:** [03-training](03-training.ipynb). **Time:** 7 minutes for the core. Running everything takes half a
 # minute and less than 1.5 GB.
 
 # %% [markdown] tags=["core"] slideshow={"slide_type": "notes"}
@@ -22,19 +22,12 @@
 #
 # </details>
 
-# %% tags=["core"] slideshow={"slide_type": "skip"}
-import sys
+# %% tags=["core", "setup"] slideshow={"slide_type": "skip"}
+from helpers import check
 
-if "google.colab" in sys.modules:  # there is nothing but this notebook there
-    repository = "https://github.com/OWNER/cnn-fgsm-lecture"
-    # %pip install -q "cnn-fgsm-lecture[colab] @ git+{repository}"
-try:
-    from helpers import check
-except ImportError as reason:
-    raise ImportError(f"{reason}: this kernel is not the lecture's; start Jupyter by `make lab`") from None
 check.ready()
 
-# %% tags=["core"] slideshow={"slide_type": "skip"}
+# %% tags=["core", "setup"] slideshow={"slide_type": "skip"}
 import numpy as np
 
 from helpers import data, evaluation, figures, runs

@@ -11,7 +11,7 @@
 # - name the mistakes that turn an attack into nonsense.
 #
 # **Before this:** [04-evaluation](04-evaluation.ipynb), which says how often the network is right on untouched
-# pictures. **Time:** 22 minutes for the core. Running everything takes about a minute and less than 1.5 GB.
+# pictures. **Time:** 19 minutes for the core. Running everything takes about a minute and less than 1.5 GB.
 
 # %% [markdown] tags=["core"] slideshow={"slide_type": "notes"}
 # <details><summary>Speaker notes</summary>
@@ -22,19 +22,12 @@
 #
 # </details>
 
-# %% tags=["core"] slideshow={"slide_type": "skip"}
-import sys
+# %% tags=["core", "setup"] slideshow={"slide_type": "skip"}
+from helpers import check
 
-if "google.colab" in sys.modules:  # there is nothing but this notebook there
-    repository = "https://github.com/OWNER/cnn-fgsm-lecture"
-    # %pip install -q "cnn-fgsm-lecture[colab] @ git+{repository}"
-try:
-    from helpers import check
-except ImportError as reason:
-    raise ImportError(f"{reason}: this kernel is not the lecture's; start Jupyter by `make lab`") from None
 check.ready()
 
-# %% tags=["core"] slideshow={"slide_type": "skip"}
+# %% tags=["core", "setup"] slideshow={"slide_type": "skip"}
 import warnings
 
 import numpy as np

@@ -9,7 +9,7 @@
 # - name its price,
 # - tell a defence that holds from one that only looks so.
 #
-# **Before this:** [05-fgsm](05-fgsm.ipynb), which fools the network of the slides. **Time:** 9 minutes for the core.
+# **Before this:** [05-fgsm](05-fgsm.ipynb), which fools the network of the slides. **Time:** 10 minutes for the core.
 # Running everything takes half a minute and less than 1.5 GB.
 
 # %% [markdown] tags=["core"] slideshow={"slide_type": "notes"}
@@ -23,19 +23,12 @@
 #
 # </details>
 
-# %% tags=["core"] slideshow={"slide_type": "skip"}
-import sys
+# %% tags=["core", "setup"] slideshow={"slide_type": "skip"}
+from helpers import check
 
-if "google.colab" in sys.modules:  # there is nothing but this notebook there
-    repository = "https://github.com/OWNER/cnn-fgsm-lecture"
-    # %pip install -q "cnn-fgsm-lecture[colab] @ git+{repository}"
-try:
-    from helpers import check
-except ImportError as reason:
-    raise ImportError(f"{reason}: this kernel is not the lecture's; start Jupyter by `make lab`") from None
 check.ready()
 
-# %% tags=["core"] slideshow={"slide_type": "skip"}
+# %% tags=["core", "setup"] slideshow={"slide_type": "skip"}
 import warnings
 
 import ipywidgets

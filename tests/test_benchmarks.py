@@ -5,8 +5,9 @@ import json
 
 import pytest
 import report
-from build import with_part
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+from helpers.editions.readme import with_part
 
 
 @pytest.fixture(scope="module")

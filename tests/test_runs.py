@@ -8,7 +8,6 @@ import shutil
 import time
 from pathlib import Path
 
-import build
 import h5py
 import keras
 import pytest
@@ -69,12 +68,6 @@ def test_the_sketches_are_those_that_their_network_knows():
     found = evaluation.accuracy(run.model, drawn.x_test, drawn.y_test)
     assert found == pytest.approx(runs.accuracy(run.record), abs=0.002)
     assert 0.85 <= found <= 0.99  # neither trivial nor hopeless
-
-
-def test_the_readme_shows_these_records():
-    readme = (Path(__file__).resolve().parents[1] / "README.md").read_text(encoding="utf-8")
-    assert build.with_results(readme) == readme
-    assert f"{runs.accuracy(runs.load('vgg3', 'cifar10').record):.2%}" in readme
 
 
 # Damaged and foreign files.

@@ -12,10 +12,12 @@ from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 
 ROOT = Path(__file__).resolve().parents[1]
-PYTHON_RANGE = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["requires-python"]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+PYTHON_RANGE, EXTRAS = PROJECT["requires-python"], PROJECT["optional-dependencies"]
 REQUIREMENTS = ("requirements.txt", "tests/requirements.txt", "tests/benchmarks/requirements.txt")
 SOURCES = sorted(path for folder in ("helpers", "notebooks", "tests") for path in (ROOT / folder).rglob("*.py"))
 
@@ -100,7 +102,7 @@ def test_an_unfit_machine_gets_one_line(folder, machine, advice):
 
 @pytest.mark.parametrize("version", ["3.11.2", "3.13.9"])
 def test_set_up_happens_once(folder, version):
-    each = {"lab": "-m jupyterlab", "test": "-m pytest -n 2", "bench": "report.py"}
+    each = {"lab": "jupyterlab", "test": "pytest", "bench": "report.py"}
     for target, installs in (("lab", 1), ("lab", 0), ("test", 1), ("test", 0), ("bench", 1), ("test", 0), ("bench", 0)):
         _, log = make(folder, target, version=version)
         assert sum("pip install" in line for line in log) == installs, (target, log)
@@ -199,9 +201,7 @@ def test_the_last_requirement_is_the_package_itself():
 
 def imported(path):
     """Names of the third-party modules that a file imports anywhere."""
-    own = {"helpers", "address", "build", "publish", "conftest", "report", "test_browser"} | set(
-        sys.stdlib_module_names
-    )
+    own = {"helpers", "conftest", "report", "test_browser"} | set(sys.stdlib_module_names)
     names = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
@@ -211,17 +211,39 @@ def imported(path):
     return names - own
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_every_import_is_declared(path):
-    declared = set(requirements("requirements.txt"))
-    if path.is_relative_to(ROOT / "tests"):
-        declared |= set(requirements("tests/requirements.txt"))
-    if path.is_relative_to(ROOT / "tests" / "benchmarks"):
-        declared |= set(requirements("tests/benchmarks/requirements.txt"))
+def declared(path):
+    """The packages that a file may import: what readers install, authors' extras in editions, the checks' in tests."""
+    files = ["requirements.txt"]
+    files += ["tests/requirements.txt"] if path.is_relative_to(ROOT / "tests") else []
+    files += ["tests/benchmarks/requirements.txt"] if path.is_relative_to(ROOT / "tests" / "benchmarks") else []
+    names = set().union(*map(requirements, files))
+    if path.is_relative_to(ROOT / "helpers" / "editions") or path.is_relative_to(ROOT / "tests"):
+        names |= extra("authors")
+    if path.stem in ("ablations", "test_ablations"):
+        names |= extra("cluster")
+    return names
+
+
+def extra(name):
+    """The packages of an extra."""
+    return {Requirement(line).name.lower() for line in EXTRAS[name]}
+
+
+def test_every_import_is_declared():
     providers = packages_distributions()
-    for name in imported(path):
-        packages = {package.lower() for package in providers.get(name, [name])}
-        assert packages & declared, f"{path.name} imports {name}, which no requirements file names"
+    undeclared = [
+        f"{path.relative_to(ROOT)}: {name}"
+        for path in SOURCES
+        for name in imported(path)
+        if {package.lower() for package in providers.get(name, [name])}.isdisjoint(declared(path))
+    ]
+    assert undeclared == []
+
+
+def test_every_extra_is_a_range_and_colab_gets_the_same_versions():
+    assert all(re.search(r">=\S", line) and "==" not in line for lines in EXTRAS.values() for line in lines)
+    here = {line.split("#")[0].strip() for line in read("requirements.txt").splitlines()}
+    assert set(EXTRAS["colab"]) <= here
 
 
 def test_every_link_in_the_readme_leads_somewhere():

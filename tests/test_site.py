@@ -6,27 +6,19 @@ Also here: the palette as colour-blind people see it, the glossary, and the one 
 import itertools
 import re
 import shutil
-import sys
-import tomllib
-import types
 from pathlib import Path
 
-import address
-import build
 import nbformat
 import numpy as np
-import publish
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from bs4 import BeautifulSoup
 from colorspacious import cspace_convert, deltaE
-from IPython.core.interactiveshell import InteractiveShell
-from packaging.requirements import Requirement
 from playwright.sync_api import expect
 from test_browser import CHROMIUM, browser, contrast  # noqa: F401, the fixture of a real browser
-from traitlets.config import Config
 
 from helpers import figures
+from helpers.editions import cells, site, slides
 
 ROOT = Path(__file__).resolve().parents[1]
 NAMES = [path.stem for path in sorted((ROOT / "notebooks").glob("[0-9]*.ipynb"))]
@@ -41,8 +33,8 @@ in_browser = pytest.mark.skipif(not CHROMIUM, reason="no chromium found: apt ins
 def written(tmp_path_factory):
     """A folder with all that `make site` and `make slides` write."""
     folder = tmp_path_factory.mktemp("written")
-    publish.write_site(folder / "site", publish.stored())
-    publish.write_slides(folder / "slides", publish.stored())
+    site.write(folder / "site", cells.stored())
+    slides.write(folder / "slides", cells.stored())
     return folder
 
 
@@ -276,65 +268,3 @@ def test_the_glossary_leads_to_where_its_words_are_used():
         for latex, symbol in ((r"\varepsilon", "ε"), (r"\delta", "δ"), (r"\nabla", "∇"), (r"\eta", "η"), (r"\mu", "μ")):
             texts[name] = text = text.replace(latex, symbol).replace("µ", "μ")
     assert [(word, name) for word, name in explained if word.lower() not in texts[name]] == []
-
-
-# The public address
-
-
-def test_the_address_is_copied_from_one_place(tmp_path):
-    for name in ("pyproject.toml", "README.md", "notebooks"):
-        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
-        copy(ROOT / name, tmp_path / name)
-    kept = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.suffix in (".md", ".py", ".ipynb")}
-    address.renew(tmp_path)
-    assert {path.name for path, content in kept.items() if path.read_bytes() != content} == set()
-    old, new = address.repository(tmp_path), "https://github.com/someone/else"
-    project = tmp_path / "pyproject.toml"
-    project.write_text(project.read_text(encoding="utf-8").replace(old, new), encoding="utf-8")
-    address.renew(tmp_path)
-    path = old.removeprefix("https://github.com/")
-    assert {file.name for file in kept if path in file.read_text(encoding="utf-8")} == set()
-    for source in (tmp_path / "notebooks").glob("[0-9]*.py"):
-        assert f'"{new}"' in source.read_text(encoding="utf-8")
-        cells = nbformat.read(source.with_suffix(".ipynb"), 4).cells
-        assert [(cell.source, cell.id) for cell in cells] == [(c.source, c.id) for c in build.read(source).cells]
-
-
-def test_badges_and_links_follow_the_address(written):
-    where, readme = address.repository(), (ROOT / "README.md").read_text(encoding="utf-8")
-    user = where.removeprefix("https://github.com/")
-    assert f"https://mybinder.org/v2/gh/{user}/main?urlpath=lab/tree/notebooks/01-data.ipynb" in readme
-    assert f"https://colab.research.google.com/github/{user}/blob/main/notebooks/01-data.ipynb" in readme
-    links = [link["href"] for link in soup(written / "site" / "02-architecture.html").select("footer p a")]
-    assert links == [make(where, "02-architecture") for make in (address.source, address.binder, address.colab)]
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_the_first_cell_is_all_that_colab_needs(name, monkeypatch):
-    first = next(cell.source for cell in notebook(name).cells if cell.cell_type == "code")
-    asked = []
-    output = types.SimpleNamespace(enable_custom_widget_manager=lambda: asked.append("sliders"))
-    monkeypatch.setitem(sys.modules, "google.colab", types.SimpleNamespace())
-    monkeypatch.setitem(sys.modules, "google.colab.output", output)
-    shell = InteractiveShell(config=Config({"HistoryManager": {"enabled": False}}))
-    shell.register_magic_function(lambda line: asked.append(line), magic_name="pip")
-    shell.run_cell(first).raise_error()
-    assert asked[1:] == ["sliders"]
-    wanted = Requirement(re.fullmatch(r'install -q "(.+)"', asked[0])[1])
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    assert (wanted.name, wanted.extras, wanted.url) == (project["name"], {"colab"}, f"git+{address.repository()}")
-
-
-def test_colab_gets_the_same_versions():
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    lines = (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()
-    here = {line.split("#")[0].strip() for line in lines}
-    assert set(project["optional-dependencies"]["colab"]) <= here
-
-
-def test_pages_publishes_what_make_site_writes():
-    steps = (ROOT / ".github" / "workflows" / "pages.yml").read_text(encoding="utf-8")
-    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
-    assert (
-        "notebooks/publish.py site\n" in steps and "notebooks/publish.py site\n" in makefile and "path: site\n" in steps
-    )

@@ -15,7 +15,6 @@ import time
 import xml.etree.ElementTree as xml
 from pathlib import Path
 
-import build
 import nbformat
 import numpy as np
 import pytest
@@ -23,6 +22,7 @@ import test_browser
 from nbclient import NotebookClient
 
 from helpers import attacks, data, explorer, models, recipes, runs, training
+from helpers.editions import cells
 from helpers.models import tf
 
 FULL = bool(os.environ.get("FULL"))
@@ -255,7 +255,7 @@ def test_first_figure(measure):
     """From the start of a kernel to the first picture of 05-fgsm."""
 
     def up_to_first_picture():
-        book = build.read(ROOT / "notebooks" / "05-fgsm.py")
+        book = cells.read(ROOT / "notebooks" / "05-fgsm.py")
         client = NotebookClient(book, kernel_name="python3", resources={"metadata": {"path": ROOT / "notebooks"}})
         with client.setup_kernel():
             for number, cell in enumerate(book.cells):

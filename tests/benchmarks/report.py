@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from build import with_part
 
 from helpers import figures
+from helpers.editions.readme import with_part
 
 HERE = Path(__file__).resolve().parent
 README, RESULTS, GROWTH = HERE.parents[1] / "README.md", HERE / "results.json", HERE / "growth.png"

@@ -1,0 +1,86 @@
+"""The repository's public address, which is written in pyproject.toml alone, and everything that is made from it.
+
+Without an address there are no badges, no links to other services and no cell for Colab: no door leads nowhere.
+"""
+
+import re
+import tomllib
+from urllib.parse import urlsplit
+
+import nbformat
+
+from . import cells
+
+BRANCH = "main"
+START = "01-data"  # what the badges in the README open
+HEAD = '# %% tags=["core", "setup"] slideshow={"slide_type": "skip"}\n'
+COLAB = """# Colab has this notebook alone: fetch the rest.
+import sys
+
+if "google.colab" in sys.modules:
+    # %pip install -q "cnn-fgsm-lecture[colab] @ git+{address}"
+"""
+
+
+def repository(root=cells.ROOT):
+    """The address as pyproject.toml gives it, or None."""
+    project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    return project.get("urls", {}).get("Repository")
+
+
+def source(address, name):
+    """Where GitHub shows a notebook."""
+    return f"{address}/blob/{BRANCH}/notebooks/{name}.ipynb"
+
+
+def colab(address, name):
+    """Where Colab opens a notebook."""
+    return f"https://colab.research.google.com/github{urlsplit(address).path}/blob/{BRANCH}/notebooks/{name}.ipynb"
+
+
+def binder(address, name):
+    """Where Binder opens a notebook."""
+    return f"https://mybinder.org/v2/gh{urlsplit(address).path}/{BRANCH}?urlpath=lab/tree/notebooks/{name}.ipynb"
+
+
+def badges(address):
+    """The README's badges, as Markdown; nothing without an address."""
+    if address is None:
+        return ""
+    return (
+        f"[![Open in Binder](https://mybinder.org/badge_logo.svg)]({binder(address, START)})\n"
+        f"[![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)]({colab(address, START)})\n"
+    )
+
+
+def for_colab(source, address):
+    """A notebook's .py with the cell that Colab needs before the first code cell; without it where there is no address."""
+    cell = HEAD + COLAB
+    before, after = cell.split("{address}")
+    source = re.sub(re.escape(before) + '[^"]*' + re.escape(after) + "\n", "", source)
+    if address is None:
+        return source
+    opening, rest = source.split("\n# %% tags", 1)
+    return f"{opening}\n{before}{address}{after}\n# %% tags{rest}"
+
+
+def renew(root=cells.ROOT):
+    """Write the address wherever it is copied to, below `root`: the README's badges, and the notebooks' first cells."""
+    from .readme import with_part
+
+    address = repository(root)
+    readme = root / "README.md"
+    _write(readme, with_part(readme.read_text(encoding="utf-8"), "badges", badges(address)))
+    for path in sorted((root / "notebooks").glob("[0-9]*.py")):
+        kept = {cell.id: cell for cell in nbformat.read(path.with_suffix(".ipynb"), 4).cells}
+        _write(path, for_colab(path.read_text(encoding="utf-8"), address))
+        book = cells.read(path)
+        book.cells = [kept.get(cell.id, cell) for cell in book.cells]
+        # The counts are those of one run, of which the new cell is the first.
+        for count, cell in enumerate((cell for cell in book.cells if cell.cell_type == "code"), start=1):
+            cell.execution_count = count
+        cells.save(book, path.with_suffix(".ipynb"))
+
+
+def _write(path, text):
+    path.write_text(text, encoding="utf-8", newline="\n")

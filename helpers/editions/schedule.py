@@ -1,0 +1,65 @@
+"""The minutes of the lecture: the one place where they are written.
+
+The README's plan, the speaker's clock and the page for the eve are made from here, and each notebook's first cell
+carries the number of MINUTES; tests compare.
+"""
+
+from dataclasses import dataclass
+
+LECTURE, QUESTIONS = 75, 15  # minutes
+
+
+@dataclass(frozen=True)
+class Section:
+    """`minutes` of one notebook: what happens, and what to show instead where it fails."""
+
+    notebook: str
+    minutes: int
+    what: str
+    instead: str = "–"
+
+
+SECTIONS = (
+    Section(
+        "01-data", 4, "the sliders first: one image, one flip; then the assignment", "the figure below the sliders"
+    ),
+    Section("01-data", 7, "guess a 32×32 image, then see its label", "the stored outputs"),
+    Section(
+        "02-architecture",
+        16,
+        "the whole network; where parameters and work sit; what the ablation study says of the assignment's questions",
+    ),
+    Section(
+        "03-training",
+        12,
+        "start a short training run and explain SGD while it runs; the curves; the generalisation gap",
+        "the recorded curve",
+    ),
+    Section("04-evaluation", 7, "guess the most confused pair; an interval for the accuracy"),
+    Section(
+        "05-fgsm",
+        19,
+        "guess the ε; the control; why the sign; the slides' attack, mended; when float32 lies",
+        "the page that `make site` writes",
+    ),
+    Section("06-defence", 9, "what PGD is; “immune to FGSM: robust?”; what robustness costs", "one figure"),
+    Section("06-defence", 1, "three things to take home"),
+)
+
+# The same in 45 minutes: what of which notebook, and for how long.
+SHORT = (
+    Section("01-data", 4, "the sliders and the assignment"),
+    Section("02-architecture", 8, "the whole network, and where parameters and work sit"),
+    Section("03-training", 5, "the recorded curves and the generalisation gap"),
+    Section("05-fgsm", 19, "everything"),
+    Section("06-defence", 9, "“immune to FGSM: robust?”, what robustness costs, what to take home"),
+)
+
+MINUTES = {
+    name: sum(s.minutes for s in SECTIONS if s.notebook == name) for name in dict.fromkeys(s.notebook for s in SECTIONS)
+}
+
+
+def starts(sections=SECTIONS):
+    """The minute at which each section begins."""
+    return [sum(section.minutes for section in sections[:place]) for place in range(len(sections))]
