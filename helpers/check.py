@@ -20,13 +20,15 @@ import psutil
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 
-from . import data
+from . import cache, data
+from .cifar10.find import keras_folder
+from .commands import replace_what_cannot_be_printed
 
 # Both stand in a checkout only, not where pip has installed the package alone, as on Colab.
 PROJECT, REQUIREMENTS = (Path(__file__).resolve().parents[1] / name for name in ("pyproject.toml", "requirements.txt"))
-MEMORY = 1.5e9  # bytes: what every notebook promises to stay below
-DISK = 0.5e9  # bytes: CIFAR-10 as an archive and unpacked, and the sketches
-CGROUP = Path("/sys/fs/cgroup")
+MEMORY = 1.2e9  # bytes: what every notebook promises to stay below
+DISK = 0.6e9  # bytes: CIFAR-10 as an archive, unpacked, and as arrays; the sketches
+CGROUP, GROUPS = Path("/sys/fs/cgroup"), Path("/proc/self/cgroup")  # the limits, and which of them hold here
 
 
 @dataclass(frozen=True)
@@ -106,17 +108,17 @@ def dataset():
         return Finding("data set", "broken or missing", str(error), stops=True)
     chosen = os.environ.get("LECTURE_DATASET") or found.name == "cifar10"
     advice = "" if chosen else f'For CIFAR-10 run in a terminal: make data, or "{sys.executable}" -m helpers.data'
-    return Finding("data set", f"{found.name}, {found.source}", advice)
+    return Finding("data set", found.source, advice)
 
 
-def cache():
+def caches():
     """The folders that keep CIFAR-10 and the sketches."""
     try:
-        folders = data.keras_folder(), data.cache_folder() or data.keras_folder()
+        folders = keras_folder(), cache.folder() or keras_folder()
     except FileNotFoundError as error:
         return Finding("cache", str(error), "Set KERAS_HOME and LECTURE_CACHE to folders that exist")
     for folder in folders:
-        place = next(path for path in (folder, *folder.parents) if path.exists())
+        place = next(path for path in (folder, *folder.parents) if os.path.exists(path))
         free = shutil.disk_usage(place).free
         if not os.access(place, os.W_OK):
             return Finding("cache", f"{folder} cannot be written", "Set KERAS_HOME and LECTURE_CACHE to other folders")
@@ -126,14 +128,22 @@ def cache():
 
 
 def memory():
-    """What is free on the machine, or in the container that this runs in."""
-    free = psutil.virtual_memory().available
-    with contextlib.suppress(OSError, ValueError):  # no container, or one without a limit
-        limit, used = (int((CGROUP / f"memory.{name}").read_text()) for name in ("max", "current"))
-        cached = dict(line.split() for line in (CGROUP / "memory.stat").read_text().splitlines())["inactive_file"]
-        free = min(free, limit - used + int(cached))
+    """What this process may still take: of the machine, and of each control group that it runs in."""
+    free = min([psutil.virtual_memory().available, *_left_in_groups()])
     short = f"A notebook takes up to {MEMORY / 1e9} GB: shut down other kernels and programs" if free < MEMORY else ""
     return Finding("memory", f"{free / 1e9:.1f} GB free", short)
+
+
+def _left_in_groups():
+    """Bytes that each limit on this process leaves: a container's, or a user's on a hub. Files in memory give way."""
+    with contextlib.suppress(OSError, StopIteration):  # not Linux, or control groups of the first version
+        lines = GROUPS.read_text().splitlines()
+        group = CGROUP / next(line[3:] for line in lines if line.startswith("0::")).lstrip("/")
+        for folder in (group, *group.parents[: len(group.parts) - len(CGROUP.parts)]):
+            with contextlib.suppress(OSError, ValueError):  # no limit here
+                limit, used = (int((folder / f"memory.{name}").read_text()) for name in ("max", "current"))
+                lines = (folder / "memory.stat").read_text().splitlines()
+                yield limit - used + int(dict(line.split() for line in lines)["inactive_file"])
 
 
 def threads():
@@ -164,8 +174,9 @@ def gpu():
 
 
 def main():
+    replace_what_cannot_be_printed()
     stopped = False
-    for look in (python, packages, dataset, cache, memory, threads, bfloat16, gpu):
+    for look in (python, packages, dataset, caches, memory, threads, bfloat16, gpu):
         finding = look()
         print(finding, flush=True)
         stopped |= finding.stops

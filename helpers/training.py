@@ -19,6 +19,7 @@ from tqdm import tqdm
 
 from . import attacks, data, evaluation, models, optimizers, runs
 from .checkpoint import Checkpoint
+from .commands import replace_what_cannot_be_printed
 from .models import keras, tf
 from .recipes import RECIPES
 
@@ -213,6 +214,7 @@ def _accuracy(model, name, views, images, labels):
 
 
 def main(arguments=None, root=runs.RECORDED):
+    replace_what_cannot_be_printed()
     parser = argparse.ArgumentParser(
         prog="python -m helpers.training",
         description="Train a network by its recipe and keep weights and record in helpers/recorded/. "

@@ -1,10 +1,13 @@
 """What all checks share: they fetch no data and leave nothing behind but the caches that the README names."""
 
 import os
+import socket
 import subprocess
 import sys
+import tarfile
 import tempfile
 
+import cifar10_files
 import pytest
 
 os.environ["LECTURE_DOWNLOAD"] = "0"
@@ -61,3 +64,38 @@ def own_mounts():
     if sys.platform != "linux" or subprocess.run([*words, "true"], capture_output=True).returncode:
         pytest.skip("no file system can be mounted here: needs Linux, and root or user namespaces")
     return words
+
+
+# Machines with and without CIFAR-10.
+
+
+@pytest.fixture
+def machine(tmp_path, monkeypatch):
+    """A machine with empty caches, without a network and without settings. Returns Keras' folder for data sets."""
+    from helpers import data
+    from helpers.cifar10 import fetch
+
+    for name in ("CIFAR10_DIR", "LECTURE_DATASET", "LECTURE_DOWNLOAD"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
+    monkeypatch.setenv("LECTURE_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(data, "SKETCHES", {"train": (30, 0), "test": (20, 1)})
+    with socket.socket() as nobody_listens:
+        nobody_listens.bind(("127.0.0.1", 0))
+        monkeypatch.setattr(fetch, "MIRRORS", (f"http://127.0.0.1:{nobody_listens.getsockname()[1]}/",))
+        yield tmp_path / "keras" / "datasets"
+
+
+@pytest.fixture(scope="session")
+def folder(tmp_path_factory):
+    """A folder with six batches of the official layout; cifar10_files.write says what they hold."""
+    return cifar10_files.write(tmp_path_factory.mktemp("cifar") / "cifar-10-batches-py")
+
+
+@pytest.fixture(scope="session")
+def archive(folder):
+    """The archive of that folder, a megabyte."""
+    path = folder.parent / "cifar-10-python.tar.gz"
+    with tarfile.open(path, "w:gz", compresslevel=1) as tar:
+        tar.add(folder, "cifar-10-batches-py")
+    return path

@@ -1,5 +1,6 @@
 """What `python -m helpers.check` says of this machine and of broken ones, and how a notebook's first cell stops."""
 
+import subprocess
 import sys
 import types
 
@@ -51,11 +52,11 @@ def test_compares_nothing_without_a_checkout(elsewhere):
 
 def test_says_where_the_data_set_could_come_from(monkeypatch, tmp_path):
     monkeypatch.setenv("LECTURE_DATASET", "sketches")
-    assert str(check.dataset()) == "[ ok ] data set: sketches, drawn by helpers/sketches.py"
+    assert str(check.dataset()) == "[ ok ] data set: drawings made by helpers/sketches.py, in place of CIFAR-10"
     for name in ("CIFAR10_DIR", "LECTURE_DATASET"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("KERAS_HOME", str(tmp_path))
-    assert str(check.dataset()).startswith("[ -- ] data set: sketches") and "make data" in check.dataset().advice
+    assert str(check.dataset()).startswith("[ -- ] data set: drawings") and "make data" in check.dataset().advice
     monkeypatch.setenv("LECTURE_DATASET", "cifar10")
     assert check.dataset().stops and "make data" in check.dataset().advice
     monkeypatch.setenv("CIFAR10_DIR", str(tmp_path))
@@ -65,24 +66,34 @@ def test_says_where_the_data_set_could_come_from(monkeypatch, tmp_path):
 def test_looks_at_the_caches(monkeypatch, tmp_path):
     monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
     monkeypatch.setenv("LECTURE_CACHE", str(tmp_path / "new" / "cache"))
-    assert str(check.cache()) == f"[ ok ] cache: {tmp_path / 'keras' / 'datasets'} and {tmp_path / 'new' / 'cache'}"
+    assert str(check.caches()) == f"[ ok ] cache: {tmp_path / 'keras' / 'datasets'} and {tmp_path / 'new' / 'cache'}"
     assert not list(tmp_path.iterdir())
     monkeypatch.setattr(check, "DISK", 1e18)
-    assert "GB free for" in check.cache().found and "Make room" in check.cache().advice
+    assert "GB free for" in check.caches().found and "Make room" in check.caches().advice
     monkeypatch.setattr(check.os, "access", lambda *_: False)
-    assert "cannot be written" in check.cache().found
+    assert "cannot be written" in check.caches().found
 
 
-def test_memory_is_that_of_the_container(monkeypatch, tmp_path):
-    monkeypatch.setattr(check, "CGROUP", tmp_path)
-    free = types.SimpleNamespace(available=8e9)
-    monkeypatch.setattr(check.psutil, "virtual_memory", lambda: free)
-    assert str(check.memory()) == "[ ok ] memory: 8.0 GB free"
-    for name, text in (("max", "2000000000"), ("current", "1500000000"), ("stat", "anon 1\ninactive_file 300000000\n")):
-        (tmp_path / f"memory.{name}").write_text(text)
-    assert str(check.memory()).startswith("[ -- ] memory: 0.8 GB free. A notebook takes up to 1.5 GB")
-    (tmp_path / "memory.max").write_text("max\n")
-    assert check.memory().found == "8.0 GB free"
+def limit(folder, limit, used, files):
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, text in (("max", limit), ("current", used), ("stat", f"anon 1\ninactive_file {files}\n")):
+        (folder / f"memory.{name}").write_text(str(text))
+
+
+def test_memory_is_what_the_machine_and_each_group_leave(monkeypatch, tmp_path):
+    """A container limits the whole of what runs in it, a hub each user's part of that."""
+    monkeypatch.setattr(check, "CGROUP", groups := tmp_path / "groups")
+    monkeypatch.setattr(check, "GROUPS", mine := tmp_path / "mine")
+    monkeypatch.setattr(check.psutil, "virtual_memory", lambda: types.SimpleNamespace(available=8e9))
+    assert str(check.memory()) == "[ ok ] memory: 8.0 GB free", "not Linux"
+    mine.write_text("4:memory:/old\n0::/hub/user\n")
+    assert check.memory().found == "8.0 GB free", "no limits"
+    limit(groups, 9_000_000_000, 4_000_000_000, 500_000_000)
+    assert str(check.memory()) == "[ ok ] memory: 5.5 GB free"
+    limit(groups / "hub", "max", 1_000_000_000, 0)
+    limit(groups / "hub" / "user", 2_000_000_000, 1_500_000_000, 300_000_000)
+    limit(groups / "hub" / "another user", 1, 1, 0)
+    assert str(check.memory()).startswith("[ -- ] memory: 0.8 GB free. A notebook takes up to 1.2 GB")
 
 
 def test_a_card_that_tensorflow_does_not_see(monkeypatch):
@@ -112,6 +123,12 @@ def test_a_sound_notebook_hears_nothing_but_what_it_may_miss(monkeypatch, capsys
     monkeypatch.setattr(check, "MEMORY", 1e15)
     check.ready()
     assert capsys.readouterr().out.startswith("[ -- ] memory: ")
+
+
+def test_the_first_cell_waits_for_nothing_slow():
+    code = "import sys; from helpers import check; check.ready(); print({'tensorflow', 'keras', 'matplotlib'} & {*sys.modules})"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout.splitlines()[-1] == "set()", done.stderr
 
 
 def test_colab_shows_sliders(monkeypatch):

@@ -3,7 +3,6 @@
 pytest -m long --timeout=0        the same with many more repetitions, here and in test_data.py: about an hour
 """
 
-import asyncio
 import json
 import os
 import random
@@ -24,7 +23,6 @@ import nbformat
 import numpy as np
 import pytest
 from nbclient import NotebookClient
-from nbclient.exceptions import CellExecutionError
 
 from helpers import runs
 
@@ -241,46 +239,6 @@ def test_core_alone_and_cells_again_in_any_order(path, classroom, monkeypatch):
             run_cell(index)
 
 
-def test_two_notebooks_at_once_and_a_restart_in_the_middle(classroom, monkeypatch):
-    monkeypatch.setenv("LECTURE_DATASET", "sketches")
-    monkeypatch.setenv("LECTURE_CACHE", str(classroom.parent / "cache"))  # both find it empty
-    classroom.mkdir(parents=True)
-    book = classroom / "both.ipynb"
-    cells = [
-        "from helpers import data\ndata.SKETCHES = {'train': (400, 0), 'test': (100, 1)}",
-        "dataset = data.load()\nprint(dataset.digest())",
-    ]
-    write(book, cells)
-    one, other = client_for(book, classroom), client_for(book, classroom)
-
-    async def at_once():
-        async with one.async_setup_kernel(), other.async_setup_kernel():
-            for index in (0, 1):
-                await asyncio.gather(
-                    *(client.async_execute_cell(client.nb.cells[index], index) for client in (one, other))
-                )
-
-    asyncio.run(at_once())
-    shown = [client.nb.cells[1].outputs[-1].text.split()[-1] for client in (one, other)]
-    with kernel(book, classroom) as (client, run_cell):  # the restart: all that a kernel knew is gone
-        for index in (0, 1):
-            run_cell(index)
-        shown.append(client.nb.cells[1].outputs[-1].text.split()[-1])
-    assert len(set(shown)) == 1 and len(list((classroom.parent / "cache").iterdir())) == 1
-
-
-def test_a_misspelt_data_set_is_named_in_the_notebook(classroom, monkeypatch):
-    monkeypatch.setenv("LECTURE_DATASET", "cifar-10")
-    classroom.mkdir(parents=True)
-    write(classroom / "one.ipynb", ["from helpers import data\ndata.load()"])
-    expected = "LECTURE_DATASET='cifar-10': expected 'cifar10' or 'sketches'"
-    with (
-        kernel(classroom / "one.ipynb", classroom) as (_, run_cell),
-        pytest.raises(CellExecutionError, match=expected),
-    ):
-        run_cell(0)
-
-
 def test_tensorflow_takes_of_a_gpu_only_what_it_needs():
     program = "import os, helpers; print(os.environ['TF_FORCE_GPU_ALLOW_GROWTH'])"
     outer = {name: value for name, value in os.environ.items() if name != "TF_FORCE_GPU_ALLOW_GROWTH"}
@@ -290,16 +248,12 @@ def test_tensorflow_takes_of_a_gpu_only_what_it_needs():
 
 
 def has_cifar10():
-    from helpers import data
+    from helpers import cifar10
 
     try:
-        return bool(data._find(download=False))
+        return bool(cifar10.locate(download=False))
     except FileNotFoundError:
         return False
-
-
-def write(path, cells):
-    nbformat.write(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells]), path)
 
 
 def client_for(path, folder):

@@ -21,7 +21,7 @@ import pytest
 import test_browser
 from nbclient import NotebookClient
 
-from helpers import attacks, data, explorer, models, recipes, runs, training
+from helpers import attacks, cifar10, data, explorer, models, recipes, runs, training
 from helpers.editions import cells
 from helpers.models import tf
 
@@ -223,7 +223,7 @@ def test_training(measure, dataset, way, name):
 def folder():
     """The folder of CIFAR-10's batches."""
     try:
-        return data._find(download=False)[1]
+        return cifar10.locate(download=False)[1]
     except FileNotFoundError as reason:
         pytest.skip(f"there is no CIFAR-10 on this machine to be loaded: {reason}")
 
@@ -233,7 +233,7 @@ def test_loading_here(measure, folder):
 
 
 def test_loading_by_keras(measure, folder, tmp_path):
-    archive = tmp_path / "datasets" / data.KERAS_ARCHIVE
+    archive = tmp_path / "datasets" / cifar10.find.ARCHIVE
     archive.parent.mkdir()
     with tarfile.open(archive, "w:gz", compresslevel=1) as whole:
         whole.add(folder, "cifar-10-batches-py")
@@ -241,7 +241,7 @@ def test_loading_by_keras(measure, folder, tmp_path):
 
 
 def test_reading_the_bytes_alone(measure, folder):
-    measure("loading", "limit", lambda: [(folder / name).read_bytes() for name in data.BATCHES])
+    measure("loading", "limit", lambda: [(folder / name).read_bytes() for name in cifar10.read.BATCHES])
 
 
 # What a person waits for.
