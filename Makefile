@@ -1,17 +1,18 @@
 # The lecture's commands; `make` alone lists them. Windows has no make: the README gives the same in pip's words.
 PYTHON ?= python3
-FOLDER ?= notebooks
-COPY ?= my-notebooks
 NAMES ?=
 HERE := .venv/bin/python
 
-.PHONY: help lab test bench notebooks data check slides site copy address
+.PHONY: help lecture lab test notebooks data check student slides site bench address
 
 help:
 	@sed -n 's/^\([a-z]*\):.*## /make \1: /p' Makefile
 
-lab: .venv/authors  ## open the notebooks in JupyterLab (FOLDER=my-notebooks opens your copy)
-	@cd "$(FOLDER)" && "$(CURDIR)/$(HERE)" -m jupyterlab --ip=localhost $(as_root) $(no_screen)
+lecture: .venv/lecture  ## write the lecture edition and open it in JupyterLab: what a lecturer needs
+	@$(HERE) -m helpers.editions lecture --open
+
+lab: .venv/authors  ## open the notebooks themselves in JupyterLab: what an author needs
+	@cd notebooks && "$(CURDIR)/$(HERE)" -m jupyterlab --ip=localhost $(as_root) $(no_screen)
 
 test: .venv/tests  ## run every check
 	@$(HERE) -m pytest -n 2 --dist loadfile --junitxml=.pytest_cache/make-test.xml
@@ -37,11 +38,6 @@ site: .venv/authors  ## write the notebooks as pages for home into site
 
 address: .venv/authors  ## after a change of the public address in pyproject.toml, write it wherever it is used
 	@$(HERE) -m helpers.editions address
-
-copy:  ## copy the notebooks to where no update touches them (COPY=spring gives the folder's name)
-	$(if $(wildcard $(COPY)),$(error $(COPY) exists already and stays as it is; choose another name: make copy COPY=spring))
-	@mkdir "$(COPY)" && cp notebooks/*.ipynb notebooks/glossary.md "$(COPY)"
-	@echo "Your copy is in $(COPY). Open it with: make lab FOLDER=$(COPY)"
 
 # The stamps go before pip starts and come back when pip is done, so that an interrupted install starts anew. Each holds
 # all that the one before it holds: for readers and lecturers, for authors, for the checks, for the measurements.

@@ -17,6 +17,7 @@ from importlib import metadata
 from pathlib import Path
 
 import psutil
+from IPython import get_ipython
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 
@@ -60,6 +61,13 @@ def ready():
     if stops := [finding for finding in findings if finding.stops]:
         raise NotReady("\n".join(map(str, stops)))
     print(*(finding for finding in findings if finding.advice), sep="\n", end="")
+    if shell := get_ipython():
+        shell.set_custom_exc((KeyboardInterrupt,), _interrupted)
+
+
+def _interrupted(shell, kind, error, traceback, tb_offset=None):
+    """What a notebook shows when a cell is interrupted, in the place of the traceback: this is no fault."""
+    print("\nInterrupted. What the cell has done so far is kept; the next one may need what it would have computed.")
 
 
 def python():

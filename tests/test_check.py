@@ -131,6 +131,16 @@ def test_the_first_cell_waits_for_nothing_slow():
     assert done.stdout.splitlines()[-1] == "set()", done.stderr
 
 
+def test_an_interrupted_cell_leaves_one_quiet_line(monkeypatch):
+    shell = InteractiveShell(config=Config({"HistoryManager": {"enabled": False}}))
+    monkeypatch.setattr(check, "get_ipython", lambda: shell)
+    check.ready()
+    with capture_output() as shown:
+        done = shell.run_cell("raise KeyboardInterrupt")
+    assert isinstance(done.error_in_exec, KeyboardInterrupt)  # so the cells that wait after it are not run
+    assert shown.stdout.strip().count("\n") == 0 and "Interrupted" in shown.stdout and not shown.stderr
+
+
 def test_colab_shows_sliders(monkeypatch):
     asked = []
     output = types.SimpleNamespace(enable_custom_widget_manager=lambda: asked.append("sliders"))

@@ -1,6 +1,7 @@
 """Editions as functions on notebooks: the schedule, the README's parts, the public address. The browser is in test_site."""
 
 import shutil
+import subprocess
 import sys
 import tomllib
 import types
@@ -12,7 +13,7 @@ from IPython.core.interactiveshell import InteractiveShell
 from packaging.requirements import Requirement
 from traitlets.config import Config
 
-from helpers.editions import address, cells, readme, schedule
+from helpers.editions import address, cells, lecture, readme, schedule
 
 ROOT = Path(__file__).resolve().parents[1]
 PUBLIC = "https://github.com/someone/else"
@@ -28,6 +29,88 @@ def test_the_minutes_add_up():
 def test_the_readme_is_generated_from_schedule_notebooks_and_records():
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     assert readme.renewed(text, cells.stored()) == text
+
+
+# A small notebook with a cell of every kind.
+
+
+def code(source, *tags, outputs=(), **metadata):
+    outputs = [nbformat.v4.new_output("stream", text=text) for text in outputs]
+    return nbformat.v4.new_code_cell(
+        source, metadata={"tags": list(tags), **metadata}, outputs=outputs, execution_count=7 if outputs else None
+    )
+
+
+def text(source, *tags, slide=None):
+    metadata = {"tags": list(tags)} | ({"slideshow": {"slide_type": slide}} if slide else {})
+    return nbformat.v4.new_markdown_cell(source, metadata=metadata)
+
+
+NOTE = "<details><summary>Speaker notes</summary>\n\nSay it slowly.\n\n</details>"
+SOLUTION = 'def double(x):\n    """Twice x."""\n    return 2 * x'
+
+
+@pytest.fixture
+def small():
+    """One cell of every kind, in an order that a notebook may have."""
+    book = nbformat.v4.new_notebook()
+    book.cells = [
+        text("# 07 · Small\n\n**The question:** why?\n\nTime: 3 minutes.", "core", slide="slide"),
+        text(NOTE, "core", slide="notes"),
+        code("from helpers import check\n\ncheck.ready()", "core", "setup", outputs=["ready"]),
+        text("**Bet:** how many?", "core", "bet", slide="slide"),
+        code("my_bet = 3", "core", "bet"),
+        code("print(4)", "core", "reveal", outputs=["4"], jupyter={"outputs_hidden": True}),
+        text("Four, as you see.", "core", "reveal"),
+        text("## Beside the way", "optional"),
+        code("print(5)", "optional", outputs=["5"], scrolled=True),
+        text("## Homework\n\nWrite `double`.", "homework"),
+        code(SOLUTION, "homework", "solution"),
+        code("assert double(2) == 4", "homework", "check", outputs=["right"]),
+        text("## What we saw", "core", slide="slide"),
+        nbformat.v4.new_code_cell("1 + 1"),  # JupyterLab adds such a cell at the last Shift+Enter
+    ]
+    return book
+
+
+def sources(book):
+    return [cell.source for cell in book.cells]
+
+
+def test_the_lecture_edition_is_the_core_without_outputs_then_an_appendix(small):
+    before = nbformat.writes(small)
+    made = lecture.edition(small)
+    nbformat.validate(made)
+    headings = [cell.source.splitlines()[0] for cell in made.cells if cell.source.startswith("#")]
+    assert headings == [
+        "# 07 · Small",
+        "## What we saw",
+        "# Appendix: optional cells",
+        "## Beside the way",
+        "# Appendix: homework",
+        "## Homework",
+    ]
+    assert len(made.cells) == len(small.cells) - 1 + len(lecture.APPENDIX) and "Say it slowly" not in str(sources(made))
+    ran = [cell for cell in made.cells if cell.cell_type == "code"]
+    assert all(not cell.outputs and cell.execution_count is None for cell in ran)
+    assert not {"scrolled", "collapsed"} & set().union(*(cell.metadata for cell in ran))
+    folded = [cell.source for cell in ran if cell.metadata.get("jupyter", {}).get("source_hidden")]
+    assert folded == [small.cells[2].source, SOLUTION]
+    assert nbformat.writes(small) == before
+
+
+def test_git_ignores_what_the_editions_write():
+    folders = [
+        "lecture/01-data.ipynb",
+        "student/01-data.ipynb",
+        "student.zip",
+        "site/index.html",
+        "slides/01-data.html",
+    ]
+    done = subprocess.run(["git", "check-ignore", *folders], cwd=ROOT, capture_output=True, text=True)
+    if done.returncode == 128:
+        pytest.skip("no git repository here")
+    assert done.stdout.split() == folders
 
 
 # The public address

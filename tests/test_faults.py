@@ -313,7 +313,8 @@ def set_up(folder):
     (folder / ".venv" / "bin").mkdir(parents=True)
     (folder / ".venv" / "bin" / "python").write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
     (folder / ".venv" / "bin" / "python").chmod(0o755)
-    (folder / ".venv" / "lecture").touch()
+    for stamp in ("lecture", "authors"):
+        (folder / ".venv" / stamp).touch()
     return folder
 
 

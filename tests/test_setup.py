@@ -61,8 +61,6 @@ def folder(tmp_path):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, tmp_path / name)
     (tmp_path / "notebooks").mkdir()
-    (tmp_path / "notebooks" / "01-data.ipynb").write_text("{}")
-    (tmp_path / "notebooks" / "glossary.md").write_text("words")
     (tmp_path / "bin").mkdir()
     (tmp_path / "bin" / "python3").write_text(FAKE_PYTHON)
     (tmp_path / "bin" / "python3").chmod(0o755)
@@ -102,11 +100,21 @@ def test_an_unfit_machine_gets_one_line(folder, machine, advice):
 
 @pytest.mark.parametrize("version", ["3.11.2", "3.13.9"])
 def test_set_up_happens_once(folder, version):
-    each = {"lab": "jupyterlab", "test": "pytest", "bench": "report.py"}
-    for target, installs in (("lab", 1), ("lab", 0), ("test", 1), ("test", 0), ("bench", 1), ("test", 0), ("bench", 0)):
+    each = {"lecture": "lecture", "lab": "jupyterlab", "test": "pytest", "bench": "report.py"}
+    targets = (
+        ("lecture", 1),
+        ("lecture", 0),
+        ("lab", 1),
+        ("lab", 0),
+        ("test", 1),
+        ("bench", 1),
+        ("lab", 0),
+        ("bench", 0),
+    )
+    for target, installs in targets:
         _, log = make(folder, target, version=version)
         assert sum("pip install" in line for line in log) == installs, (target, log)
-        assert ("venv" in log) == (target == "lab" and installs == 1)
+        assert ("venv" in log) == (target == "lecture" and installs == 1)
         assert each[target] in log[-1]
 
 
@@ -160,17 +168,6 @@ def test_each_target_asks_for_what_it_says(folder):
     assert "--no-browser" not in make(folder, "lab", DISPLAY=":0")[1][-1]
     assert "-r tests/requirements.txt" in make(folder, "test")[1][0]
     assert "-r tests/benchmarks/requirements.txt" in make(folder, "bench")[1][0]
-
-
-def test_copy_never_overwrites(folder):
-    done, _ = make(folder, "copy")
-    assert "my-notebooks" in done.stdout
-    mine = folder / "my-notebooks" / "01-data.ipynb"
-    mine.write_text("mine")
-    done, _ = make(folder, "copy")
-    assert done.returncode and "COPY=spring" in done.stderr and mine.read_text() == "mine"
-    assert make(folder, "copy", "COPY=spring")[0].returncode == 0
-    assert (folder / "spring" / "01-data.ipynb").read_text() == "{}"
 
 
 def test_one_python_range():

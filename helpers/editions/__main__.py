@@ -17,6 +17,7 @@ def main():
     )
     commands = parser.add_subparsers(dest="edition", required=True, metavar="EDITION")
     commands.add_parser("notebooks").add_argument("names", nargs="*", metavar="NN-name")
+    commands.add_parser("lecture").add_argument("--open", action="store_true", help="open it in JupyterLab")
     for name in ("site", "slides", "address"):
         commands.add_parser(name)
     chosen = parser.parse_args()
@@ -33,6 +34,14 @@ def main():
         from . import address
 
         address.renew()
+    elif chosen.edition == "lecture":
+        from . import lecture
+
+        folder = cells.ROOT / "lecture"
+        lecture.write(folder, cells.stored())
+        print(f"The lecture edition is in {folder}.")
+        if chosen.open:
+            sys.exit(lecture.show(folder))
     else:
         from . import site, slides
 

@@ -64,6 +64,11 @@ def for_colab(source, address):
     return f"{opening}\n{before}{address}{after}\n# %% tags{rest}"
 
 
+def is_for_colab(cell):
+    """Whether a cell is the one that `for_colab` puts in."""
+    return cell.source.startswith(COLAB.splitlines()[0])
+
+
 def renew(root=cells.ROOT):
     """Write the address wherever it is copied to, below `root`: the README's badges, and the notebooks' first cells."""
     from .readme import with_part

@@ -4,8 +4,10 @@ A cell's tags hold one part of PARTS and any of ROLES. A cell without a part is 
 JupyterLab itself at the last Shift+Enter, passes through every edition.
 """
 
+import copy
 import hashlib
 import re
+import shutil
 from collections import Counter
 from pathlib import Path
 
@@ -81,6 +83,28 @@ def opening(book):
     first = book.cells[0].source
     question = re.search(r"\*\*The question:\*\* (.+?)\n\n", first, re.DOTALL)[1]
     return re.match(r"# (.+)", first)[1], " ".join(question.split())
+
+
+def without_outputs(cell):
+    """A copy of a cell as it is before any run, without the speaker notes that its text may hold."""
+    cell = copy.deepcopy(cell)
+    if cell.cell_type == "code":
+        cell.outputs, cell.execution_count = [], None
+        for key in ("collapsed", "scrolled", "execution"):
+            cell.metadata.pop(key, None)
+        kept = {key: value for key, value in cell.metadata.pop("jupyter", {}).items() if key != "outputs_hidden"}
+        cell.metadata |= {"jupyter": kept} if kept else {}
+    else:
+        cell.source = NOTES.sub("", cell.source).strip()
+    return cell
+
+
+def copy_beside(folder):
+    """Copy what stands beside the notebooks, such as the glossary and pictures, into `folder`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in NOTEBOOKS.iterdir():
+        if path.is_file() and path.suffix not in (".py", ".ipynb", ".toml", ".part"):
+            shutil.copy(path, folder)
 
 
 def save(book, path):

@@ -1,0 +1,113 @@
+"""The lecture edition: what is projected, in a folder of its own, and a JupyterLab set up for a projector."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+
+import nbformat
+
+from . import address, cells
+from .schedule import SECTIONS
+
+PRIVATE = ".lab"  # inside the folder: settings of this server alone
+APPENDIX = {
+    "optional": "# Appendix: optional cells\n\nThe lecture ends above. These cells need those of the lecture to have run.",
+    "homework": "# Appendix: homework\n\nExercises, with their solutions folded.",
+}
+# Read from the last row at 1280×720; a wider screen has room for larger figures.
+SETTINGS = {
+    "apputils-extension/themes": {
+        "overrides": {"code-font-size": "17px", "content-font-size1": "19px", "ui-font-size1": "14px"}
+    },
+    "apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False, "doNotDisturbMode": True},
+    "statusbar-extension/plugin": {"visible": False},
+    "notebook-extension/tracker": {"windowingMode": "none"},  # nothing jumps while outputs arrive
+}
+STYLE = """.jp-RenderedImage img { width: min(100%, 82vw); max-height: 80vh; object-fit: contain; object-position: left; }
+.jp-RenderedMarkdown { max-width: 72rem; }
+.jp-cell-toolbar { display: none; }
+.jp-InputPrompt, .jp-OutputPrompt { min-width: 2.5rem; }
+"""
+# Run by each kernel of this server before its first cell, while the lecturer reads out the title.
+STARTUP = """import helpers.models  # starts TensorFlow
+
+del helpers
+"""
+# What the next notebooks read, read once in the background: files are then in the memory of the system.
+WARM_UP = "from helpers import data, runs; runs.load('vgg3', data.load(download=False).name)"
+
+
+def edition(book):
+    """A notebook for the projector: the core, its recap last, then what is optional, then the homework.
+
+    Outputs, speaker notes and the cell for Colab are taken out, set-up cells and solutions folded.
+    """
+    parts = {name: [] for name in cells.PARTS}
+    for cell in book.cells:
+        if not cells.has(cell, "notes") and not address.is_for_colab(cell):
+            parts[cells.part(cell)].append(_bare(cell))
+    result = nbformat.v4.new_notebook(metadata=book.metadata)
+    result.cells = parts["core"]
+    for name, heading in APPENDIX.items():
+        if parts[name]:
+            result.cells += [nbformat.v4.new_markdown_cell(heading, metadata={"tags": [name]}), *parts[name]]
+    for cell, name in zip(result.cells, cells.identifiers(result.cells), strict=True):
+        cell.id = name
+    return result
+
+
+def _bare(cell):
+    """A copy of a cell without outputs and notes; folded where it sets up or solves."""
+    cell = cells.without_outputs(cell)
+    if cells.has(cell, "setup", "solution"):
+        cell.metadata.jupyter = {"source_hidden": True}
+    return cell
+
+
+def write(folder, books):
+    """Write the edition of all notebooks, what stands beside them, and the settings of its JupyterLab."""
+    for name, book in books.items():
+        cells.save(edition(book), folder / f"{name}.ipynb")
+    cells.copy_beside(folder)
+    private = folder / PRIVATE
+    for name, values in SETTINGS.items():
+        path = private / "settings" / "@jupyterlab" / f"{name}.jupyterlab-settings"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(values, indent=2), encoding="utf-8")
+    for place, text in (("config/custom/custom.css", STYLE), ("ipython/profile_default/startup/00-warm.py", STARTUP)):
+        path = private / place
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+
+
+def server(folder, *options):
+    """The command and the environment of a JupyterLab that shows `folder` and keeps its own settings."""
+    private = folder / PRIVATE
+    places = {
+        "JUPYTER_CONFIG_DIR": "config",
+        "JUPYTERLAB_SETTINGS_DIR": "settings",
+        "JUPYTERLAB_WORKSPACES_DIR": "workspaces",
+        "IPYTHONDIR": "ipython",
+    }
+    command = [sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={folder}", "--LabApp.custom_css=True"]
+    command += [f"--LabApp.default_url=/doc/tree/{SECTIONS[0].notebook}.ipynb", "--LabApp.news_url=None", *options]
+    python_path = os.pathsep.join(filter(None, (str(cells.ROOT), os.environ.get("PYTHONPATH"))))
+    environment = {name: str(private / place) for name, place in places.items()} | {"PYTHONPATH": python_path}
+    return command, os.environ | environment
+
+
+def show(folder):
+    """Open JupyterLab on the first notebook of `folder`, and read in the background what the others will need."""
+    options = ["--ip=localhost"]
+    options += ["--allow-root"] if hasattr(os, "getuid") and os.getuid() == 0 else []
+    screen = sys.platform in ("darwin", "win32") or any(map(os.environ.get, ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER")))
+    options += [] if screen else ["--no-browser"]  # it could start a text browser in this terminal
+    command, environment = server(folder, *options)
+    nice = ["nice"] if shutil.which("nice") else []
+    warm = subprocess.Popen([*nice, sys.executable, "-c", WARM_UP], env=environment, stdout=subprocess.DEVNULL)
+    try:
+        return subprocess.run(command, env=environment, cwd=folder, check=False).returncode
+    finally:
+        warm.kill()
