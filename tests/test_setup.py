@@ -198,7 +198,7 @@ def test_the_last_requirement_is_the_package_itself():
 
 def imported(path):
     """Names of the third-party modules that a file imports anywhere."""
-    own = {"helpers", "conftest", "report", "test_browser"} | set(sys.stdlib_module_names)
+    own = {"helpers"} | {source.stem for source in SOURCES} | set(sys.stdlib_module_names)
     names = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
