@@ -1,14 +1,11 @@
-"""Two sliders, ε and the image, that show what the Fast Gradient Sign Method does. Used in notebooks/05-fgsm.
+"""Two sliders, ε and the image, that show what an attack does to one network or several. Used in 05-fgsm and 06-defence.
 
-view.js draws, both in a notebook and in the pages that `to_html` writes. All ε of an image are computed in one batch
-when it is first shown, so moving ε asks nothing of the kernel.
+view.js draws, in a notebook and in pages alike. In a notebook the kernel computes all ε of an image in one batch when
+it is first shown, so moving ε asks nothing of it; in a page, network.js computes.
 """
 
 import base64
-import html
-import json
 from dataclasses import dataclass
-from pathlib import Path
 
 import anywidget
 import ipywidgets
@@ -17,18 +14,20 @@ import traitlets
 
 from .. import attacks, evaluation
 from ..data import CLASS_NAMES, to_float
-from ..models import without_softmax
+from . import page, weights
 
-VIEW = (Path(__file__).parent / "view.js").read_text(encoding="utf-8")
 LAST = 32  # ε runs from 0 to 32/255 in steps of 1/255
 EPSILONS = np.arange(LAST + 1, dtype=np.float32).reshape(-1, 1, 1, 1) / 255
-ATTACKS = ("fgsm", "random")
-HANDOUT_IMAGES = 20  # 16 kB each
+# The attacks, in a notebook and in a page: what view.js shows of them, and how each is computed here and in lanes.js.
+ATTACKS = {"fgsm": "FGSM", "random": "random-sign noise", "pgd": "PGD, 10 steps", "target": "make it a …"}
+PGD_STEPS, PGD_STEP_FRACTION = 10, 1 / 4  # as in lanes.js
+PAGE_IMAGES = 20  # 4 kB each
+SCRIPTED = int(ipywidgets.__version__.split(".")[0]) >= 8  # before, ipywidgets could not hand out its own outputs
 
 
 @dataclass(frozen=True, eq=False)
 class Answer:
-    """What the network says about one image before and after the attack: class names, float32 probabilities (10,)."""
+    """What a network predicts for one image before and after the attack: class names, float32 probabilities (10,)."""
 
     label: str
     before: str
@@ -38,149 +37,241 @@ class Answer:
 
     @property
     def fooled(self):
-        """Right before the attack, and wrong after it."""
+        """Correct before the attack, and wrong after it."""
         return self.before == self.label != self.after
 
 
 class _View(anywidget.AnyWidget):
-    """The picture and its switches. `epsilon` and `image` follow the sliders within the browser, `shown` is one image's
-    data, and `only` is the class that the image slider stops at, -1 for any."""
+    """What view.js shows. `epsilon` and `image` follow the sliders within the browser; `shown` is one image's data."""
 
-    _esm = VIEW
+    _esm = page.VIEW
+    _css = page.STYLE
     names = traitlets.List().tag(sync=True)
     labels = traitlets.List().tag(sync=True)
+    networks = traitlets.List().tag(sync=True)
+    titles = traitlets.List().tag(sync=True)
+    attacks = traitlets.Dict(ATTACKS).tag(sync=True)
     shown = traitlets.Dict().tag(sync=True)
     epsilon = traitlets.Float().tag(sync=True)
     image = traitlets.Int().tag(sync=True)
-    attack = traitlets.Enum(ATTACKS, ATTACKS[0]).tag(sync=True)
+    attack = traitlets.Enum(tuple(ATTACKS), "fgsm").tag(sync=True)
+    target = traitlets.Int().tag(sync=True)
+    network = traitlets.Int().tag(sync=True)
+    alone = traitlets.Int(-1).tag(sync=True)
     only = traitlets.Int(-1).tag(sync=True)
 
 
 class FgsmExplorer:
-    """The two sliders: an image, ε, and what the Fast Gradient Sign Method makes the network say.
+    """Two sliders, an image and ε, and what an attack makes one network or several predict.
 
-    `model` is any Keras classifier of such images, `images` are uint8 (n, 32, 32, 3) in 0–255, `labels` their true
-    classes, integers (n,), `image_names` what to call them, "image 0" and so on unless given. `widget` is what a
-    notebook shows, `epsilon` and `image` are its sliders: ε from 0 to 32/255 on the scale from 0 to 1, and an index
-    into `images`. A switch below them puts random signs, the control, in the place of FGSM.
-    Raises TypeError or ValueError for arguments of the wrong kind, shape or range. Used in 05-fgsm.
+    `model` is any Keras classifier of such images, or a dictionary {name: classifier}: these stand side by side under
+    one pair of sliders and one set of switches. `images` are uint8 (n, 32, 32, 3) in 0–255, `labels` their true classes,
+    integers (n,), `image_names` what to call them, "image 0" and so on unless given. `widget` is what a notebook shows,
+    `epsilon` and `image` are its sliders: ε from 0 to 32/255 on the scale from 0 to 1, and an index into `images`.
+    Where ipywidgets is older than 8 (Colab), the notebook shows the page that `to_html` writes.
+    Raises TypeError or ValueError for arguments of the wrong kind, shape or range. Used in 05-fgsm and 06-defence.
     """
 
     def __init__(self, model, images, labels, *, class_names=CLASS_NAMES, image_names=None):
-        self._model = without_softmax(model)
-        self._names = _checked_names("class_names", class_names, model.output_shape[-1], f"a class of {model.name}")
+        self._models = model if isinstance(model, dict) else {getattr(model, "name", "network"): model}
+        if not self._models:
+            raise ValueError("model={}: expected a network, or at least one {name: network}")
+        classes = {name: network.output_shape[-1] for name, network in self._models.items()}
+        if len(set(classes.values())) > 1:
+            raise ValueError(f"model: the networks tell different numbers of classes apart: {classes}")
+        self._names = _checked_names("class_names", class_names, next(iter(classes.values())), "one per class")
         self._images, self._labels = _checked(images, labels, len(self._names))
         count = len(self._images)
         image_names = (f"image {index}" for index in range(count)) if image_names is None else image_names
-        self._image_names = _checked_names("image_names", image_names, count, "an image")
+        self._image_names = _checked_names("image_names", image_names, count, "one per image")
         self._known = {}
-        style = {"description_width": "56px"}
-        # The margin on the right is what the last label of the scale below needs.
-        layout = ipywidgets.Layout(width="auto", margin="2px 26px 2px 2px")
+        self._build_widget(count)
+
+    def _build_widget(self, count):
+        style, layout = (
+            {"description_width": "56px"},
+            ipywidgets.Layout(flex="1 1 260px", width="auto", min_width="240px"),
+        )
         self.image = ipywidgets.IntSlider(max=count - 1, description="image", style=style, layout=layout)
         # No readout: it would print the decimal alone, while the view prints "8/255 = 0.031".
         self.epsilon = ipywidgets.FloatSlider(
             max=LAST / 255, step=1 / 255, readout=False, description="ε", style=style, layout=layout
         )
-        self._view = _View(names=self._names, labels=self._labels.tolist(), shown=self._packed(0))
+        names = [str(name) for name in self._models]
+        self._view = _View(
+            names=self._names,
+            labels=self._labels.tolist(),
+            networks=names,
+            titles=names,
+            shown=self._packed(0, "fgsm", 0, 0),
+        )
         ipywidgets.jslink((self.epsilon, "value"), (self._view, "epsilon"))
         ipywidgets.jslink((self.image, "value"), (self._view, "image"))
-        self.image.observe(self._show, "value")
+        for slider in (self.image, self.epsilon):
+            slider.observe(self._show, "value")
+        self._view.observe(self._show, ["attack", "target"])
         self._view.on_msg(self._seek)
-        # The slider of ipywidgets cannot be drawn where it has nowhere to go.
+        # A slider of ipywidgets cannot be drawn where it has nowhere to go.
         sliders = [self.image, self.epsilon] if count > 1 else [self.epsilon]
-        self.widget = ipywidgets.VBox([*sliders, self._view], layout=ipywidgets.Layout(max_width="1240px"))
+        row = ipywidgets.HBox(sliders, layout=ipywidgets.Layout(flex_flow="row wrap"))
+        self.widget = ipywidgets.VBox([row, self._view], layout=ipywidgets.Layout(max_width="1720px"))
+        for widget, name in ((self.image, "image"), (self.epsilon, "epsilon"), (self.widget, "explorer")):
+            widget.add_class(f"fgsm-{name}")
 
     def __repr__(self):
         return f"FgsmExplorer with {len(self._images):,} images: run the cell in Jupyter to see its sliders"
 
     def _repr_mimebundle_(self, **kwargs):
+        if not SCRIPTED:
+            return {"text/html": self.to_html(self._first_images(), whole=False), "text/plain": repr(self)}
         return self.widget._repr_mimebundle_(**kwargs) | {"text/plain": repr(self)}
 
     def answer(self):
-        """The Answer at the values that the sliders and the switch have in the kernel, the same that the view shows."""
-        index, nearest = self.image.value, int(255 * self.epsilon.value + 0.5)
-        probability = self._computed(index)[self._view.attack][1]
-        names = [self._names[row.argmax()] for row in (probability[0], probability[nearest])]
-        return Answer(self._names[self._labels[index]], *names, probability[0], probability[nearest])
+        """The Answer at the values that the sliders and the switches have in the kernel, the same that the view shows.
 
-    def to_html(self, images=None, *, title="The Fast Gradient Sign Method"):
+        With several networks a dictionary {name: Answer}.
+        """
+        index, level = self.image.value, self._level
+        answers = {}
+        for name in self._models:
+            probability = self._ray(name, index, self._view.attack, self._view.target, level)["probabilities"]
+            names = [self._names[row.argmax()] for row in (probability[0], probability[level])]
+            answers[name] = Answer(
+                self._names[self._labels[index]], *names, probability[0].copy(), probability[level].copy()
+            )
+        return answers if len(answers) > 1 else answers[name]
+
+    def to_html(self, images=None, *, title="The Fast Gradient Sign Method", whole=True):
         """A page with the same view and sliders that needs neither kernel nor network, as a string.
 
-        `images` are the indices to include, the first 20 unless given; each adds about 16 kB. `title` should name
-        the network and the data set. Raises TypeError for what is no index, ValueError for one out of range, or none.
+        The page computes by itself, so it takes only networks that `weights.pack` can pack. `images` are the indices to
+        include, 20 unless given, the one on the slider first. `title` should name the network and the data set. With
+        `whole=False` it is a piece to put into another page.
+        Raises ValueError that names a layer the page cannot compute, TypeError for what is not an index, ValueError for
+        one that is out of range, or for none.
         """
-        count = len(self._images)
-        chosen = list(range(min(HANDOUT_IMAGES, count)) if images is None else images)
-        if not all(isinstance(index, (int, np.integer)) for index in chosen):
-            raise TypeError(f"images={chosen}: expected indices, whole numbers from 0 to {count - 1}")
-        if not chosen or not all(0 <= index < count for index in chosen):
-            raise ValueError(f"images={chosen}: expected at least one index, each from 0 to {count - 1}")
-        packed = [_in_base64(self._packed(int(index))) for index in chosen]
-        # Inside a script, only "<" could end it.
-        data = json.dumps({"names": self._names, "images": packed}).replace("<", "\\u003c")
-        return PAGE.format(title=html.escape(title), view=VIEW, data=data)
+        chosen = self._checked_indices(self._first_images() if images is None else images)
+        names = list(self._view.networks)
+        shown = [self._in_page(int(index)) for index in chosen]
+        packed = [weights.pack(network) for network in self._models.values()]
+        data = {"names": self._names, "networks": names, "titles": names, "attacks": ATTACKS, "packed": packed}
+        content = page.piece(data | {"images": shown})
+        return page.whole(content, title) if whole else content
 
-    def _direction(self, attack, indices):
-        """What an attack steps along, float32 (n, 32, 32, 3): an image always gets the same random signs."""
+    def _first_images(self):
+        others = (index for index in range(len(self._images)) if index != self.image.value)
+        return [self.image.value, *others][:PAGE_IMAGES]
+
+    def _checked_indices(self, chosen):
+        chosen, last = list(chosen), len(self._images) - 1
+        if not all(isinstance(index, (int, np.integer)) for index in chosen):
+            raise TypeError(f"images={chosen}: expected indices, whole numbers from 0 to {last}")
+        if not chosen or not all(0 <= index <= last for index in chosen):
+            raise ValueError(f"images={chosen}: expected at least one index, each from 0 to {last}")
+        return chosen
+
+    def _in_page(self, index):
+        pixels = base64.b64encode(self._images[index].tobytes()).decode()
+        return {"name": self._image_names[index], "label": int(self._labels[index]), "pixels": pixels}
+
+    @property
+    def _level(self):
+        return int(255 * self.epsilon.value + 0.5)
+
+    def _direction(self, model, attack, target, indices):
+        """What an attack of one step moves along, float32 (n, 32, 32, 3): an image always gets the same random signs."""
         images = to_float(self._images[indices])
         if attack == "fgsm":
-            return attacks.gradient_sign(self._model, images, self._labels[indices])
+            return attacks.gradient_sign(model, images, self._labels[indices])
+        if attack == "target":
+            return -attacks.gradient_sign(model, images, np.full(len(images), target))
         return np.stack([attacks.random_signs(images.shape[1:], seed=int(index)) for index in indices])
 
-    def _computed(self, index):
-        """For each attack: its direction, int8 (32, 32, 3), and the probabilities at every ε, float32 (33, 10)."""
-        if index not in self._known:
-            image = to_float(self._images[index : index + 1])
-            ways = np.concatenate([self._direction(attack, [index]) for attack in ATTACKS])
-            moved = np.concatenate([attacks.perturb(image, way, EPSILONS) for way in ways])
-            probability = evaluation.probabilities(self._model, moved).reshape(len(ATTACKS), LAST + 1, -1)
-            probability.setflags(write=False)  # `answer` hands out parts of it
-            self._known[index] = dict(zip(ATTACKS, zip(ways.astype(np.int8), probability)))
-        return self._known[index]
+    def _pgd(self, model, indices, level):
+        epsilon = level / 255
+        return attacks.pgd(
+            model,
+            to_float(self._images[indices]),
+            self._labels[indices],
+            epsilon,
+            step_size=PGD_STEP_FRACTION * epsilon,
+            steps=PGD_STEPS,
+            seed=int(indices[0]),
+        )
 
-    def _packed(self, index):
+    def _ray(self, name, index, attack, target, level):
+        """One network under one attack: its probabilities at every ε, float32 (33, 10), and what moves the image.
+
+        PGD takes a path of its own at each ε, so that only `level` is computed; other rows are nan until asked for.
+        """
+        key, model = (name, index, attack, target if attack == "target" else None), self._models[name]
+        image, one = to_float(self._images[index : index + 1]), [index]
+        if attack != "pgd":
+            if key not in self._known:
+                way = self._direction(model, attack, target, one)
+                moved = attacks.perturb(image, way, EPSILONS)
+                found = {"sign": way[0].astype(np.int8), "probabilities": evaluation.probabilities(model, moved)}
+                self._known[key] = found
+            return self._known[key]
+        empty = np.full((LAST + 1, len(self._names)), np.nan, np.float32)
+        ray = self._known.setdefault(key, {"moved": {}, "probabilities": empty})
+        for new in {0, level} - set(ray["moved"]):
+            moved = self._pgd(model, one, new) if new else image
+            ray["probabilities"][new] = evaluation.probabilities(model, moved)[0]
+            ray["moved"][new] = np.rint(255 * moved[0]).astype(np.uint8)
+        return ray
+
+    def _packed(self, index, attack, target, level):
         """One image's data as view.js reads it."""
-        rays = {
-            attack: {"sign": sign.tobytes(), "probabilities": probability.astype("<f4").tobytes()}
-            for attack, (sign, probability) in self._computed(index).items()
-        }
-        label, name = int(self._labels[index]), self._image_names[index]
-        return {"place": index, "name": name, "label": label, "pixels": self._images[index].tobytes(), "rays": rays}
+        rays = []
+        for name in self._models:
+            ray = self._ray(name, index, attack, target, level)
+            sent = {"probabilities": ray["probabilities"].astype("<f4").tobytes()}
+            sent |= {"sign": ray["sign"].tobytes()} if "sign" in ray else {}
+            sent |= {"moved": {str(k): image.tobytes() for k, image in ray["moved"].items()}} if "moved" in ray else {}
+            rays.append(sent)
+        label, pixels = int(self._labels[index]), self._images[index].tobytes()
+        words = {"image": index, "place": index, "name": self._image_names[index], "label": label}
+        return words | {"attack": attack, "target": target, "pixels": pixels, "rays": rays}
 
     def _show(self, change):
+        view, index = self._view, self.image.value
+        if change.owner is self.epsilon and view.attack != "pgd":
+            return  # the view has every ε
         # On the way to an image of the chosen class the slider passes others, which nobody gets to see.
-        if self._view.only in (-1, self._labels[change.new]):
-            self._view.shown = self._packed(change.new)
+        if view.only in (-1, self._labels[index]):
+            view.shown = self._packed(index, view.attack, view.target, self._level)
 
     def _seek(self, view, wanted, buffers):
-        """Move to the next image that is fooled with what the view has `wanted`, or say that there is none."""
-        order = np.roll(np.arange(len(self._images)), -wanted["place"])[1:]
-        order = order[(wanted["only"] == -1) | (self._labels[order] == wanted["only"])]
-        epsilon, start, size = wanted["level"] / 255, 0, 4
+        """Move to the next image on which the network that is pictured is fooled, or say that there is none."""
+        name = view.networks[view.network if view.alone < 0 else view.alone]
+        order = np.roll(np.arange(len(self._images)), -self.image.value)[1:]
+        order = order[(view.only == -1) | (self._labels[order] == view.only)]
+        start, size = 0, 4
         while start < len(order):
             part = order[start : start + size]
-            images, labels = to_float(self._images[part]), self._labels[part]
-            moved = attacks.perturb(images, self._direction(wanted["attack"], part), epsilon)
-            before, after = (evaluation.predictions(self._model, x) for x in (images, moved))
-            fooled = part[(before == labels) & (after != labels)]
+            fooled = part[self._fooled(self._models[name], part, wanted["level"])]
             if len(fooled):
                 self.image.value = int(fooled[0])
                 return
             start, size = start + size, min(2 * size, attacks.BATCH_SIZE)
-        self._view.send("nothing found")
+        view.send("nothing found")
 
-
-def _in_base64(packed):
-    if isinstance(packed, dict):
-        return {key: _in_base64(value) for key, value in packed.items()}
-    return base64.b64encode(packed).decode() if isinstance(packed, bytes) else packed
+    def _fooled(self, model, indices, level):
+        images, labels = to_float(self._images[indices]), self._labels[indices]
+        if self._view.attack == "pgd":
+            moved = np.concatenate([self._pgd(model, [index], level) for index in indices])
+        else:
+            way = self._direction(model, self._view.attack, self._view.target, indices)
+            moved = attacks.perturb(images, way, level / 255)
+        before, after = (evaluation.predictions(model, x) for x in (images, moved))
+        return (before == labels) & (after != labels)
 
 
 def _checked_names(argument, names, count, each):
     names = [str(name) for name in names]
     if len(names) != count:
-        raise ValueError(f"{argument}: expected {count} names, one {each}, got {len(names)}")
+        raise ValueError(f"{argument}: expected {count} names, {each}, got {len(names)}")
     return names
 
 
@@ -204,28 +295,3 @@ def _checked(images, labels, classes):
     if not (labels.min() >= 0 and labels.max() < classes):
         raise ValueError(f"labels: expected classes 0 to {classes - 1}, got {labels.min()} to {labels.max()}")
     return images, labels
-
-
-PAGE = """<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
-<title>{title}</title>
-<style>
-body {{ max-width: 1240px; margin: 0 auto; padding: 12px 16px; font-family: system-ui, sans-serif; }}
-h1 {{ font-size: 24px; margin: 4px 0 12px; }}
-</style>
-</head>
-<body>
-<h1>{title}</h1>
-<div id="explorer"></div>
-<noscript>This page draws its pictures with JavaScript, which is switched off.</noscript>
-<script type="module">
-{view}
-handout(document.getElementById("explorer"), {data});
-</script>
-</body>
-</html>
-"""

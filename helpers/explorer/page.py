@@ -1,0 +1,88 @@
+"""Put the view, the networks and the images into HTML that computes by itself: no kernel, no network, no other file."""
+
+import base64
+import hashlib
+import html
+import json
+from pathlib import Path
+
+HERE = Path(__file__).parent
+# Without a policy of its own a page may do anything; with this one it runs what is in it, and loads nothing.
+POLICY = (
+    "default-src 'none'; base-uri 'none'; form-action 'none'; img-src data: blob:; style-src 'unsafe-inline'; "
+    "worker-src blob:; script-src "
+)
+
+
+def source(*names):
+    """The texts of files beside this one, as one."""
+    return "\n".join((HERE / name).read_text(encoding="utf-8") for name in names)
+
+
+BODY = """body { max-width: 1720px; margin: 0 auto; padding: 8px 16px; --room: calc(100dvh - 340px); }
+h1 { margin: 0 0 8px; font: 650 24px/1.25 system-ui, sans-serif; }"""
+STYLE = source("view.css")
+VIEW = source("parts.js", "view.js")
+WORKER = source("network.js", "worker.js")
+
+
+def piece(data, more="", started="startPage(place, data);"):
+    """A piece of a page: what page.js shows for `data`, a dictionary, and all that it needs.
+
+    `more` is further JavaScript, and `started` what is done with the element `place` and the `data`.
+    """
+    words = json.dumps(data, ensure_ascii=False, separators=(",", ":")).replace(
+        "<", "\\u003c"
+    )  # "<" could end a script
+    name = "fgsm-" + hashlib.sha256(words.encode()).hexdigest()[:12]
+    script = "\n".join((VIEW, source("lanes.js", "page.js"), more, START.format(name=name, started=started)))
+    return (
+        f'<div class="{name}"><p>This page computes in your browser: it needs JavaScript, in a browser of 2022 or '
+        f'newer.</p><script type="application/json">{words}</script></div>\n'
+        f'<style>{STYLE}</style>\n<script class="fgsm-worker">\n{WORKER}</script>\n'
+        f'<script type="module">\n{script}</script>\n'
+    )
+
+
+# A piece may be on a page twice: each script takes the first place that is still empty.
+START = """{{
+  const place = document.querySelector(".{name}:not(.fgsm)");
+  const data = JSON.parse(place.querySelector("script").textContent);
+  place.replaceChildren();
+  {started}
+}}
+"""
+
+
+def whole(content, title, style=BODY, head=""):
+    """A page of its own around `content`, with a policy under which it runs its own scripts and loads nothing."""
+    digests = (hashlib.sha256(script.encode()).digest() for script in _scripts(content))
+    policy = POLICY + " ".join(f"'sha256-{base64.b64encode(digest).decode()}'" for digest in digests)
+    return PAGE.format(title=html.escape(title), policy=policy, style=style, head=head, content=content)
+
+
+def _scripts(content):
+    """The text of every script in HTML that this module wrote."""
+    for part in content.split("<script")[1:]:
+        yield part.split(">", 1)[1].split("</script>", 1)[0]
+
+
+PAGE = """<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="{policy}">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<title>{title}</title>
+<style>
+{style}
+</style>
+{head}</head>
+<body>
+<main>
+<h1>{title}</h1>
+{content}</main>
+</body>
+</html>
+"""

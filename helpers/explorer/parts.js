@@ -1,0 +1,139 @@
+// What the view is made of: elements without a state. Names come from outside: they are set as text, never as HTML.
+
+const SIDE = 32; // pixels
+const LAST = 32; // ε runs from 0 to 32/255
+const MARKS = { fooled: "✗", holds: "✓", wrong: "≠" };
+
+const inWords = (level) => (level ? `${level}/255` : "0");
+
+function percent(fraction) {
+  if (fraction > 0.99 && fraction < 1) return ">99%";
+  return fraction > 0 && fraction < 0.01 ? "<1%" : `${Math.round(100 * fraction)}%`;
+}
+
+const argmax = (values) => values.indexOf(Math.max(...values));
+
+function make(parent, tag, className = "", text = "", attributes = {}) {
+  const node = parent.appendChild(document.createElement(tag));
+  if (className) node.className = className;
+  node.textContent = text;
+  for (const [key, value] of Object.entries(attributes)) node.setAttribute(key, value);
+  return node;
+}
+
+let groups = 0; // radio buttons of one view must not switch off those of another
+
+// A row of radio buttons: {value: words}. `chosen(value)` is called with what the reader chose.
+function buildChoice(parent, name, options, chosen) {
+  const field = make(parent, "fieldset", `choice ${name}`);
+  make(field, "legend", "unseen", name);
+  const group = `fgsm-${name}-${groups++}`;
+  const inputs = Object.entries(options).map(([value, words]) => {
+    const label = make(field, "label");
+    const input = make(label, "input", "", "", { type: "radio", name: group, value });
+    make(label, "span", "", words);
+    input.addEventListener("change", () => chosen(value));
+    return input;
+  });
+  return { field, show: (value) => inputs.forEach((input) => { input.checked = input.value === String(value); }) };
+}
+
+// A menu: [[value, words], …].
+function buildMenu(parent, name, options, chosen) {
+  const label = make(parent, "label", `menu ${name.replaceAll(" ", "-")}`);
+  make(label, "span", "", name);
+  const menu = make(label, "select");
+  for (const [value, words, disabled] of options) {
+    Object.assign(make(menu, "option", "", words), { value, disabled: Boolean(disabled) });
+  }
+  menu.addEventListener("change", () => chosen(Number(menu.value)));
+  return { field: label, show: (value) => { menu.value = value; } };
+}
+
+function buildSlider(parent, name, last, moved) {
+  const label = make(parent, "label", `slider ${name === "ε" ? "of-epsilon" : "of-image"}`);
+  make(label, "span", "", name);
+  const input = make(label, "input", "", "", { type: "range", min: 0, max: last, step: 1, "aria-label": name });
+  input.value = 0;
+  input.addEventListener("input", () => moved(Number(input.value)));
+  return input;
+}
+
+function buildPicture(parent, className) {
+  const figure = make(parent, "figure", className);
+  const canvas = make(figure, "canvas", "", "", { width: SIDE, height: SIDE, "aria-hidden": "true" });
+  const caption = make(figure, "figcaption"); // says what the canvas shows
+  return { figure, canvas, caption };
+}
+
+// One network: what it predicts, the verdict, and the probabilities before and after the attack.
+function buildNetwork(parent, number, network, title, names, several, picked) {
+  const section = make(parent, "section", `net n${number % 4}`, "", { "aria-label": title, "data-network": network });
+  const head = several
+    ? make(section, "button", "title", title, { type: "button", title: "show the adversarial example of this network" })
+    : make(section, "p", "title", title);
+  if (several) section.addEventListener("click", picked);
+  const said = make(section, "p", "said");
+  const verdict = make(section, "p", "verdict");
+  return { section, head, said, verdict, bars: buildBars(section, names) };
+}
+
+function buildBars(parent, names) {
+  const table = make(parent, "div", "bars", "", { role: "table", "aria-label": "probabilities before and after" });
+  const cell = (row, role, className, text) => make(row, "div", className, text, { role });
+  const head = make(table, "div", "head", "", { role: "row" });
+  cell(head, "columnheader", "name", "class");
+  cell(head, "columnheader", "pair", "");
+  cell(head, "columnheader", "number", "▭ before");
+  cell(head, "columnheader", "number", "■ after");
+  return names.map((name) => {
+    const row = make(table, "div", "", "", { role: "row" });
+    const title = cell(row, "rowheader", "name", name);
+    const pair = cell(row, "cell", "pair", "");
+    const [before, after] = ["before", "after"].map((kind) => make(pair, "div", `bar ${kind}`));
+    return { row, title, before, after, numbers: [0, 1].map(() => cell(row, "cell", "number", "")) };
+  });
+}
+
+// `level(i)` is the intensity of value i of 32 · 32 · 3; an ImageData clips it to 0–255 by itself.
+function paint(canvas, level) {
+  const context = canvas.getContext("2d"), picture = context.createImageData(SIDE, SIDE);
+  for (let i = 0, target = 0; target < picture.data.length; target += 4) {
+    for (let colour = 0; colour < 3; colour++) picture.data[target + colour] = level(i++);
+    picture.data[target + 3] = 255;
+  }
+  context.putImageData(picture, 0, 0);
+}
+
+// The probability of the true class against ε, drawn as far as ε has been moved: the rest would give the answer away.
+function buildChart(parent) {
+  const chart = make(parent, "div", "chart");
+  const svg = shape(chart, "svg", { viewBox: `0 0 ${LAST} 1`, preserveAspectRatio: "none", role: "img" });
+  const scale = make(chart, "div", "scale", "", { "aria-hidden": "true" });
+  for (const level of [0, 4, 8, 16, 24, LAST]) {
+    make(scale, "span", level % 8 ? "minor" : "", inWords(level)).style.left = `${(100 * level) / LAST}%`;
+  }
+  return { chart, svg };
+}
+
+function drawChart({ svg }, rays, seen, level, title) {
+  svg.replaceChildren();
+  for (const height of [0, 0.5, 1]) shape(svg, "line", { x1: 0, x2: LAST, y1: height, y2: height });
+  const told = rays.map(({ rows, label, number }) => {
+    const known = [...rows.keys()].filter((k) => rows[k] && k <= seen);
+    const points = known.map((k) => `${k},${1 - rows[k][label]}`);
+    // A line needs two ends; at the beginning it is a dot.
+    if (points.length === 1) points.push(points[0]);
+    shape(svg, "polyline", { class: `n${number % 4}`, points: points.join(" ") });
+    const last = known.at(-1);
+    return known.length ? `${title(number)} from ${percent(rows[0][label])} to ${percent(rows[last][label])} at ${inWords(last)}` : "";
+  });
+  shape(svg, "line", { class: "now", x1: level, x2: level, y1: 0, y2: 1 });
+  svg.setAttribute("aria-label", `Probability of the true class, as far as ε has been moved: ${told.join("; ")}`);
+}
+
+function shape(parent, tag, attributes) {
+  const node = parent.appendChild(document.createElementNS("http://www.w3.org/2000/svg", tag));
+  for (const [key, value] of Object.entries(attributes)) node.setAttribute(key, value);
+  return node;
+}

@@ -1,0 +1,49 @@
+// One network that computes apart from the page, so that the page stays responsive: in a Web Worker, or, where a policy
+// bars workers, in slices of the page's own time. This file and network.js are also the worker's whole source.
+
+function answerer() {
+  let network;
+  return ({ packed, image, label }) => {
+    if (packed) network = createNetwork(packed);
+    if (!image) return true;
+    if (label === undefined) return network.probabilities(image);
+    return Int8Array.from(network.gradient(image, label), Math.sign);
+  };
+}
+
+if (typeof WorkerGlobalScope !== "undefined") {
+  const answer = answerer();
+  self.onmessage = ({ data }) => self.postMessage(answer(data));
+}
+
+// {probabilities(image), signs(image, label)}: promises, answered one after another. `source` is the text of this
+// script; without it the page computes itself.
+function startNetwork(packed, source) {
+  const waiting = []; // tasks without an answer, the oldest first
+  let worker = source && startWorker(source), answer;
+  const settle = (result) => waiting.shift().done(result);
+  const slice = (task) => setTimeout(() => settle(answer(task)));
+  if (worker) {
+    worker.onmessage = ({ data }) => settle(data);
+    worker.onerror = () => {
+      worker = null;
+      answer = answerer();
+      waiting.forEach(({ task }) => slice(task));
+    };
+  } else answer = answerer();
+  const ask = (task) => new Promise((done) => {
+    waiting.push({ task, done });
+    if (worker) worker.postMessage(task);
+    else slice(task);
+  });
+  ask({ packed });
+  return { probabilities: (image) => ask({ image }), signs: (image, label) => ask({ image, label }) };
+}
+
+function startWorker(source) {
+  try {
+    return new Worker(URL.createObjectURL(new Blob([source], { type: "text/javascript" })));
+  } catch {
+    return null;
+  }
+}
