@@ -47,10 +47,10 @@ def sliders():
     dataset = data.load(download=False)
     shown = slice(data.ORIGINAL_TEST_IMAGES)
     explorer = FgsmExplorer(runs.load("vgg3", dataset.name).model, dataset.x_test[shown], dataset.y_test[shown])
-    body = BeautifulSoup(explorer.to_html([figures.RUNNING_IMAGE, *range(SLIDERS - 1)]), "html.parser").body
-    body.h1.decompose()
     origin = f"Computed for this page on {SLIDERS} test images of {dataset.name}."
-    return f'{body.decode_contents()}<p class="origin">{origin}</p>'
+    return (
+        f'{explorer.to_html([figures.RUNNING_IMAGE, *range(SLIDERS - 1)], whole=False)}<p class="origin">{origin}</p>'
+    )
 
 
 def markdown(text):

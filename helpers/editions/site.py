@@ -8,7 +8,8 @@ from .pages import markdown, page, sliders
 from .pages import write as write_page
 
 POLICY = (
-    "default-src 'none'; base-uri 'none'; form-action 'none'; img-src data:; style-src 'unsafe-inline'; script-src "
+    "default-src 'none'; base-uri 'none'; form-action 'none'; img-src data:; style-src 'unsafe-inline'; "
+    "worker-src blob:; script-src "
 )
 
 

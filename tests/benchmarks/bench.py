@@ -187,7 +187,6 @@ def test_a_new_image_by_predict(measure, network, dataset, way):
             tape.watch(pixels)
             loss = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, network(pixels, training=False))
         moved = attacks.perturb(images, np.sign(tape.gradient(loss, pixels)), explorer.EPSILONS)
-        moved = np.concatenate([moved] * len(explorer.ATTACKS))
         batches = [moved] if way.startswith("one") else np.split(moved, len(moved))
         return [network.predict(batch, verbose=0) for batch in batches]
 
