@@ -21,7 +21,7 @@ import numpy as np
 from tqdm import tqdm
 
 from . import data, evaluation, models, runs, training
-from .models import keras, layers
+from .backend import keras, layers
 from .recipes import Recipe
 
 SEEDS = (0, 1, 2, 3)

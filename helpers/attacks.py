@@ -5,28 +5,32 @@ functional Keras classifier of such images, leaves its arguments unchanged and w
 batch. `epsilon` is the largest change of any pixel value on the scale from 0 to 1: "8 of 255 grey levels" is 8/255.
 """
 
+import functools
 import warnings
 
 import numpy as np
 
-from .models import forward, tf, without_softmax
+from .backend import tf
+from .classifier import classifier
+from .validation import checked_counts, checked_epsilon, checked_images, checked_labels
 
 BATCH_SIZE = 250
 
 
-def fgsm(model, images, labels, epsilon, *, targeted=False, loss="cross-entropy", batch_size=BATCH_SIZE):
+def fgsm(model, images, labels, epsilon, *, targeted=False, loss="log-odds", batch_size=BATCH_SIZE):
     """The Fast Gradient Sign Method: one step of size epsilon along the sign of the loss's gradient.
 
         adversarial = clip(images + epsilon · sign(∇ loss), 0, 1)
 
     Returns float32 images in [0, 1], nowhere further than epsilon from `images`. With `targeted`, `labels` are the
-    classes to be reached and the step goes down the loss. `loss` is "cross-entropy" (of the logits) or "mse" (between
-    softmax and one-hot label, as on the slides). Pass true labels, or the network's own answers to attack without
-    knowing the truth: that is the caller's explicit choice.
+    classes to be reached and the step goes down the loss. `loss` is one of LOSSES: "log-odds", whose gradient has the
+    sign of the cross-entropy's but keeps it in float32; "cross-entropy" in its textbook form; or "mse", between softmax
+    and one-hot label, as on the slides. Pass true labels, or predicted ones to attack without knowing the truth: that
+    is the caller's explicit choice.
     Raises TypeError or ValueError for arguments of the wrong kind, shape or range.
     Source: Goodfellow, Shlens and Szegedy 2015, arXiv:1412.6572, section 4. Taught in 05-fgsm.
     """
-    epsilon = _checked_epsilon(epsilon)
+    epsilon = checked_epsilon(epsilon)
     sign = gradient_sign(model, images, labels, loss=loss, batch_size=batch_size)
     return perturb(images, -sign if targeted else sign, epsilon)
 
@@ -37,38 +41,41 @@ def perturb(images, direction, epsilon):
     return np.clip(moved, 0, 1, out=moved)
 
 
-def gradient_sign(model, images, labels, *, loss="cross-entropy", batch_size=BATCH_SIZE):
+def gradient_sign(model, images, labels, *, loss="log-odds", batch_size=BATCH_SIZE):
     """The sign of the loss's gradient with respect to each pixel value: float32 −1, 0 or 1, shaped like `images`.
 
     It does not depend on epsilon, so one call serves every epsilon. Warns when an image's gradient is zero throughout:
     such an image cannot be attacked this way.
     Source and checks as for `fgsm`. Taught in 05-fgsm.
     """
-    model = without_softmax(model)
-    images, labels = _checked(model, images, labels)
-    if loss not in LOSSES:
-        raise ValueError(f"loss={loss!r}: expected one of {', '.join(map(repr, LOSSES))}")
+    network, images, labels = _checked(model, images, labels, batch_size, loss)
     sign = np.empty_like(images)
-    for part in _batches(len(images), batch_size):
-        sign[part] = _sign(model, images[part], labels[part], loss)
-    _warn_of_zero_gradients(sign)
+    for part in _batches(images, batch_size):
+        sign[part] = np.sign(_gradient(network, images[part], labels[part], loss))
+    _warn_of_zero_gradients(network, images, labels, sign, loss)
     return sign
 
 
-def _sign(model, images, labels, loss="cross-entropy"):
-    # Traced once for all batch sizes.
-    any_batch = tf.TensorSpec([None, *images.shape[1:]], tf.float32), tf.TensorSpec([None], tf.int64)
-    gradient = input_gradient.get_concrete_function(model, *any_batch, loss)
-    return np.sign(gradient(tf.constant(images), tf.constant(labels)))
-
-
-@tf.function
-def input_gradient(model, images, labels, loss="cross-entropy"):
+def input_gradient(model, images, labels, loss="log-odds"):
     """Each image's gradient of its own loss with respect to its pixels; `model` ends in logits. Tensors in and out."""
     with tf.GradientTape(watch_accessed_variables=False) as tape:
         tape.watch(images)
         losses = LOSSES[loss](model(images, training=False), labels)
     return tape.gradient(losses, images)
+
+
+def log_odds(logits, labels):
+    """How strongly the network speaks against the label: log((1 − p) / p), p being the label's probability.
+
+    The cross-entropy, −log p, is log(1 + exp(log-odds)), so both rise together and their gradients differ by a positive
+    factor alone, 1 − p. Where the label leads by more than about 17, p rounds to 1 in float32 and that factor to 0: what
+    then is left of the cross-entropy's gradient are rounding errors and parts of it. Here the label's own logit is kept
+    out of the sum, so nothing rounds away, however large the logits are.
+    Source: Carlini et al. 2022, arXiv:2112.03570, section IV. Taught in 05-fgsm.
+    """
+    is_label = tf.one_hot(labels, logits.shape[-1], on_value=True, off_value=False)
+    others = tf.where(is_label, -np.inf, logits)
+    return tf.reduce_logsumexp(others, axis=1) - tf.gather(logits, labels, batch_dims=1)
 
 
 def _cross_entropy(logits, labels):
@@ -80,7 +87,14 @@ def _squared_error(logits, labels):
     return tf.reduce_mean(tf.square(tf.nn.softmax(logits) - truth), axis=1)
 
 
-LOSSES = {"cross-entropy": _cross_entropy, "mse": _squared_error}
+LOSSES = {"log-odds": log_odds, "cross-entropy": _cross_entropy, "mse": _squared_error}
+
+
+def _gradient(network, images, labels, loss):
+    """`input_gradient` of numpy arrays, compiled once for each network and loss."""
+    signature = network.batch_of_images(), tf.TensorSpec([None], tf.int64)
+    compiled = network.graph(loss, functools.partial(input_gradient, loss=loss), *signature)
+    return compiled(tf.constant(images), tf.constant(labels)).numpy()
 
 
 def random_sign_noise(images, epsilon, seed):
@@ -88,7 +102,7 @@ def random_sign_noise(images, epsilon, seed):
 
     Returns float32 images in [0, 1], nowhere further than epsilon from `images`. Taught in 05-fgsm.
     """
-    images, epsilon = _checked_images(images), _checked_epsilon(epsilon)
+    images, epsilon = checked_images(images), checked_epsilon(epsilon)
     return perturb(images, random_signs(images.shape, seed), epsilon)
 
 
@@ -100,140 +114,127 @@ def random_signs(shape, seed):
 def pgd(model, images, labels, epsilon, *, step_size, steps, restarts=1, seed=0, batch_size=BATCH_SIZE):
     """Projected gradient descent: many small steps of FGSM, each followed by a return to within epsilon of the image.
 
-    Every restart begins at a random point of the box and only goes on with images that are not fooled yet. Returns
-    float32 images in [0, 1], nowhere further than epsilon from `images`: fooling ones where any were found, otherwise
-    where the last restart ended. Checks as for `fgsm`.
+    Every restart begins at a random point of the ℓ∞ ball and only continues with images that are still classified
+    correctly. Returns float32 images in [0, 1], nowhere further than epsilon from `images`: adversarial examples where
+    any were found, otherwise where the last restart ended. Checks as for `fgsm`.
     Source: Madry et al. 2018, arXiv:1706.06083, section 2.1. Taught in 05-fgsm.
     """
-    epsilon, step_size = _checked_epsilon(epsilon), _checked_epsilon(step_size)
-    _checked_counts(steps=steps, restarts=restarts)
-    model = without_softmax(model)
-    images, labels = _checked(model, images, labels)
+    epsilon, step_size = checked_epsilon(epsilon), checked_epsilon(step_size, "step_size")
+    checked_counts(steps=steps, restarts=restarts)
+    network, images, labels = _checked(model, images, labels, batch_size)
+    number, batch = tf.TensorSpec([], tf.float32), network.batch_of_images()
+    signature = batch, batch, tf.TensorSpec([None], tf.int64), number, number, tf.TensorSpec([], tf.int32)
+    climb = network.graph("PGD", ascend, *signature)
     rng, found = np.random.default_rng(seed), images.copy()
-    for part in _batches(len(images), batch_size):
-        holds = np.arange(len(images))[part]
+    for part in _batches(images, batch_size):
+        left = np.arange(len(images))[part]
         for _ in range(restarts):
-            if not len(holds):
+            if not len(left):
                 break
-            found[holds] = _climb(model, images[holds], labels[holds], epsilon, step_size, steps, rng)
-            holds = holds[forward(model, found[holds]).argmax(axis=1) == labels[holds]]
+            x, y = images[left], labels[left]
+            start = x + rng.uniform(-epsilon, epsilon, x.shape).astype(np.float32)
+            found[left] = climb(*map(tf.constant, (x, start, y)), epsilon, step_size, steps)
+            left = left[network.forward(found[left]).argmax(axis=1) == y]
     return found
 
 
-def _climb(model, images, labels, epsilon, step_size, steps, rng):
-    low, high = (perturb(images, way, epsilon) for way in (-1, 1))
-    moved = np.clip(images + rng.uniform(-epsilon, epsilon, images.shape).astype(np.float32), low, high)
-    for _ in range(steps):
-        moved = np.clip(perturb(moved, _sign(model, moved, labels), step_size), low, high)
+def ascend(model, images, start, labels, epsilon, step_size, steps):
+    """The steps of `pgd` from `start`, which is first brought to within epsilon of `images`. Tensors in and out."""
+    low, high = tf.clip_by_value(images - epsilon, 0.0, 1.0), tf.clip_by_value(images + epsilon, 0.0, 1.0)
+    moved = tf.clip_by_value(start, low, high)
+    for _ in tf.range(steps):
+        uphill = tf.sign(input_gradient(model, moved, labels))
+        moved = tf.clip_by_value(moved + step_size * uphill, low, high)
     return moved
 
 
-def epsilon_sweep(model, images, labels, epsilons, *, loss="cross-entropy", batch_size=BATCH_SIZE):
+def epsilon_sweep(model, images, labels, epsilons, *, loss="log-odds", batch_size=BATCH_SIZE):
     """FGSM at every one of k epsilons from one gradient an image.
 
     Returns the accuracy over all images, float64 (k,), and the predicted classes, int64 (k, n). Adversarial images
     are made and dropped batch by batch, so memory does not grow with k. Checks as for `fgsm`. Taught in 05-fgsm.
     """
-    epsilons = [_checked_epsilon(epsilon) for epsilon in np.ravel(epsilons)]
-    model = without_softmax(model)
-    images, labels = _checked(model, images, labels)
-    sign = gradient_sign(model, images, labels, loss=loss, batch_size=batch_size)
+    epsilons = [checked_epsilon(epsilon) for epsilon in np.ravel(epsilons)]
+    network, images, labels = _checked(model, images, labels, batch_size, loss)
+    sign = gradient_sign(network, images, labels, loss=loss, batch_size=batch_size)
     predictions = np.empty((len(epsilons), len(images)), np.int64)
-    for part in _batches(len(images), batch_size):
+    for part in _batches(images, batch_size):
         for row, epsilon in enumerate(epsilons):
-            logits = forward(model, perturb(images[part], sign[part], epsilon))
+            logits = network.forward(perturb(images[part], sign[part], epsilon))
             predictions[row, part] = logits.argmax(axis=1)
     return (predictions == labels).mean(axis=1), predictions
 
 
-def minimal_epsilon(model, images, labels, *, max_level=32, steps_per_level=1, loss="cross-entropy", batch_size=BATCH_SIZE):
-    """The smallest ε on a grid at which FGSM makes the answer wrong, for each image: float64 (n,).
+def minimal_epsilon(model, images, labels, *, max_level=32, steps_per_level=1, loss="log-odds", batch_size=BATCH_SIZE):
+    """The smallest ε on a grid at which FGSM makes the prediction wrong, for each image: float64 (n,).
 
     The grid is 1/255, 2/255, … max_level/255, with `steps_per_level` steps in each level. An image that is wrong already gets 0, one
     that FGSM fools nowhere on the grid gets nan. Every ε of the grid is tried from the smallest on, because a larger ε
     need not fool where a smaller one did.
-    This is an upper bound of how near the nearest wrong answer is: between two points of the grid, or in another
+    This is an upper bound of how near the nearest wrong prediction is: between two points of the grid, or in another
     direction (see `pgd`), a smaller change may fool. Checks as for `fgsm`. Taught in 05-fgsm.
     """
-    _checked_counts(max_level=max_level, steps_per_level=steps_per_level)
-    epsilons = [_checked_epsilon(k / (255 * steps_per_level)) for k in range(max_level * steps_per_level + 1)]
-    model = without_softmax(model)
-    images, labels = _checked(model, images, labels)
-    sign = gradient_sign(model, images, labels, loss=loss, batch_size=batch_size)
+    checked_counts(max_level=max_level, steps_per_level=steps_per_level)
+    epsilons = [checked_epsilon(k / (255 * steps_per_level)) for k in range(max_level * steps_per_level + 1)]
+    network, images, labels = _checked(model, images, labels, batch_size, loss)
+    sign = gradient_sign(network, images, labels, loss=loss, batch_size=batch_size)
     smallest = np.full(len(images), np.nan)
-    for part in _batches(len(images), batch_size):
-        holds = np.arange(len(images))[part]
+    for part in _batches(images, batch_size):
+        left = np.arange(len(images))[part]
         for epsilon in epsilons:
-            if not len(holds):
+            if not len(left):
                 break
-            wrong = forward(model, perturb(images[holds], sign[holds], epsilon)).argmax(axis=1) != labels[holds]
-            smallest[holds[wrong]] = epsilon
-            holds = holds[~wrong]
+            wrong = network.forward(perturb(images[left], sign[left], epsilon)).argmax(axis=1) != labels[left]
+            smallest[left[wrong]] = epsilon
+            left = left[~wrong]
     return smallest
 
 
-def _batches(count, batch_size):
-    _checked_counts(batch_size=batch_size)
-    return [slice(start, start + batch_size) for start in range(0, count, batch_size)]
+def _batches(images, batch_size):
+    return [slice(start, start + batch_size) for start in range(0, len(images), batch_size)]
 
 
-def _checked_counts(**counts):
-    for name, count in counts.items():
-        if not isinstance(count, (int, np.integer)) or count < 1:
-            raise ValueError(f"{name}={count!r}: expected a whole number of at least 1")
-
-
-def _checked_epsilon(epsilon):
-    if isinstance(epsilon, bool) or not isinstance(epsilon, (int, float, np.integer, np.floating)):
-        raise TypeError(f"epsilon={epsilon!r}: expected one number in [0, 1], such as 8/255")
-    if not 0 <= epsilon <= 1:
-        hint = f"; did you mean {epsilon:g}/255?" if 1 < epsilon <= 255 else ""
-        raise ValueError(f"epsilon={epsilon:g} lies outside [0, 1]{hint}")
-    return float(epsilon)
-
-
-def _checked_images(images):
-    images = np.asarray(images)
-    if images.dtype.kind != "f":
-        raise TypeError(
-            f"images: expected floats in [0, 1], got {images.dtype}; helpers.data.to_float(images) converts uint8"
-        )
-    if images.ndim != 4:
+def _checked(model, images, labels, batch_size, loss="log-odds"):
+    checked_counts(batch_size=batch_size)
+    if loss not in LOSSES:
+        raise ValueError(f"loss={loss!r}: expected one of {', '.join(map(repr, LOSSES))}")
+    network = classifier(model)
+    if not network.differentiable:
         raise ValueError(
-            f"images: expected shape (n, height, width, channels), got {images.shape}; one alone is images[i : i + 1]"
+            f"model: no gradient of {network.name} reaches the pixels; an operation such as round, floor, cast or argmax "
+            "cuts it off. Replace it, or attack the network without it"
         )
-    if images.size and not (images.min() >= 0 and images.max() <= 1):
-        raise ValueError(
-            f"images: expected values in [0, 1], got {images.min():g} to {images.max():g}; divide 0–255 by 255"
-        )
-    return images.astype(np.float32, copy=False)
+    images = checked_images(images, network.shape)
+    return network, images, checked_labels(labels, len(images), network.classes)
 
 
-def _checked(model, images, labels):
-    images, labels = _checked_images(images), np.asarray(labels)
-    if images.shape[1:] != tuple(model.input_shape[1:]):
-        raise ValueError(
-            f"images: {model.name} takes images of shape {model.input_shape[1:]}, these have shape {images.shape[1:]}"
+def _warn_of_zero_gradients(network, images, labels, sign, loss):
+    stuck = np.flatnonzero(~sign.any(axis=(1, 2, 3)))
+    if not len(stuck):
+        return
+    dead = len(stuck)
+    if loss != "log-odds":
+        dead = sum(
+            int((~_gradient(network, images[part], labels[part], "log-odds").any(axis=(1, 2, 3))).sum())
+            for part in np.array_split(stuck, -(-len(stuck) // BATCH_SIZE))
         )
-    if labels.shape != images.shape[:1]:
-        fix = {(1,): "labels.ravel()", tuple(model.output_shape[1:]): "labels.argmax(axis=1)"}.get(labels.shape[1:])
-        raise ValueError(
-            f"labels: expected one class number an image, shape ({len(images)},), got {labels.shape}"
-            + (f"; try {fix}" if fix else "")
+    causes = []
+    if dead < len(stuck):
+        causes.append(
+            f"for {len(stuck) - dead} the {loss} is saturated, the probabilities being 0 and 1 in float32; "
+            'loss="log-odds" attacks these images'
         )
-    if labels.dtype.kind not in "iu":
-        raise TypeError(f"labels: expected integers, got {labels.dtype}; try labels.astype(int)")
-    classes = model.output_shape[-1]
-    if labels.size and not (labels.min() >= 0 and labels.max() < classes):
-        raise ValueError(f"labels: expected classes 0 to {classes - 1}, got {labels.min()} to {labels.max()}")
-    return images, labels.astype(np.int64)
-
-
-def _warn_of_zero_gradients(sign):
-    stuck = int((~sign.any(axis=(1, 2, 3))).sum())
-    if stuck:
-        warnings.warn(
-            f"the gradient of {stuck} of {len(sign)} images is zero everywhere, so no step along it changes them; "
-            "most likely the loss is saturated (probabilities of exactly 0 and 1)",
-            stacklevel=3,
+    if dead and network.from_probabilities:
+        causes.append(
+            f"for {dead} the probabilities in which {network.name} ends are 0 and 1 in float32; attack it before its softmax"
         )
+    elif dead:
+        causes.append(
+            f"for {dead} the logits do not change with any pixel: no unit on the way is active, or clipping or a "
+            "saturation inside the network cuts the way off"
+        )
+    warnings.warn(
+        f"the gradient of {len(stuck)} of {len(sign)} images is zero everywhere, so no step along it changes them; "
+        + "; ".join(causes),
+        stacklevel=3,
+    )

@@ -8,7 +8,9 @@ from typing import NamedTuple
 import numpy as np
 from scipy import optimize, stats
 
-from .models import forward, tf, without_softmax
+from .backend import tf
+from .classifier import classifier
+from .validation import checked_images, checked_labels
 
 BATCH_SIZE = 250  # with twice as many, judging `airbench` in 05-fgsm takes the kernel above 1.5 GB
 
@@ -18,13 +20,10 @@ def logits(model, images):
 
     Raises TypeError or ValueError for images of the wrong kind, shape or range.
     """
-    model, images = without_softmax(model), _checked_images(images)
-    if images.shape[1:] != tuple(model.input_shape[1:]):
-        raise ValueError(
-            f"images: {model.name} takes images of shape {model.input_shape[1:]}, these have shape {images.shape[1:]}"
-        )
-    parts = [forward(model, images[start : start + BATCH_SIZE]) for start in range(0, len(images), BATCH_SIZE)]
-    return np.concatenate(parts) if parts else np.empty((0, model.output_shape[-1]), np.float32)
+    network = classifier(model)
+    images = checked_images(images, network.shape, dtypes=("uint8", "float"))
+    parts = [network.forward(images[start : start + BATCH_SIZE]) for start in range(0, len(images), BATCH_SIZE)]
+    return np.concatenate(parts) if parts else np.empty((0, network.classes), np.float32)
 
 
 def probabilities(model, images):
@@ -45,12 +44,14 @@ def predictions(model, images):
 
 def accuracy(model, images, labels):
     """The fraction of images that are classified correctly, from 0 to 1."""
-    return float(np.mean(predictions(model, images) == _checked_labels(labels, len(images))))
+    scores = logits(model, images)
+    return float(np.mean(scores.argmax(axis=1) == checked_labels(labels, *scores.shape)))
 
 
 def loss_and_accuracy(model, images, labels):
     """Mean cross-entropy in nats, and accuracy, from one pass over the images."""
-    scores, labels = logits(model, images), _checked_labels(labels, len(images))
+    scores = logits(model, images)
+    labels = checked_labels(labels, *scores.shape)
     losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels=labels, logits=scores)
     return float(np.mean(losses)), float(np.mean(scores.argmax(axis=1) == labels))
 
@@ -113,7 +114,7 @@ def paired_comparison(first_correct, second_correct):
 
 def confusion_matrix(labels, predicted, classes=10):
     """int64 (classes, classes): entry [t, p] counts images of class t that were taken for class p."""
-    labels = _checked_labels(labels, len(predicted))
+    labels, predicted = (checked_labels(each, len(predicted), classes) for each in (labels, predicted))
     matrix = np.zeros((classes, classes), np.int64)
     np.add.at(matrix, (labels, predicted), 1)
     return matrix
@@ -143,7 +144,7 @@ def most_confused_pairs(matrix, count):
 def most_confident_errors(probability, labels, count):
     """Indices of the `count` wrong answers with the highest probability, surest first."""
     answers = probability.argmax(axis=1)
-    wrong = np.flatnonzero(answers != _checked_labels(labels, len(probability)))
+    wrong = np.flatnonzero(answers != checked_labels(labels, *probability.shape))
     return wrong[np.argsort(-probability[wrong, answers[wrong]], kind="stable")[:count]]
 
 
@@ -154,7 +155,7 @@ def calibration(probability, labels, bins=10):
     calibration error: the mean over answers of |probability − accuracy| of their bin.
     Source: Guo et al. 2017, arXiv:1706.04599, equations 2 to 5. Taught in 04-evaluation.
     """
-    top, right = probability.max(axis=1), probability.argmax(axis=1) == _checked_labels(labels, len(probability))
+    top, right = probability.max(axis=1), probability.argmax(axis=1) == checked_labels(labels, *probability.shape)
     number = np.minimum((top * bins).astype(int), bins - 1)
     count = np.bincount(number, minlength=bins)
     with np.errstate(invalid="ignore"):
@@ -169,29 +170,9 @@ def fit_temperature(scores, labels):
     Fit it on images that the network was not trained on, and judge it on others. The predictions stay the same.
     Source: Guo et al. 2017, arXiv:1706.04599, section 4.2. Taught in 04-evaluation.
     """
-    labels = _checked_labels(labels, len(scores))
+    labels = checked_labels(labels, *scores.shape)
 
     def cross_entropy(log_temperature):
         return np.mean(tf.nn.sparse_softmax_cross_entropy_with_logits(labels, scores / np.exp(log_temperature)))
 
     return float(np.exp(optimize.minimize_scalar(cross_entropy, bounds=(-3, 3), method="bounded").x))
-
-
-def _checked_images(images):
-    images = np.asarray(images)
-    if images.ndim != 4:
-        raise ValueError(f"images: expected shape (n, 32, 32, 3), got {images.shape}; one alone is images[i : i + 1]")
-    if images.dtype == np.uint8:
-        return images
-    if images.dtype.kind != "f":
-        raise TypeError(f"images: expected uint8 in 0–255 or floats in [0, 1], got {images.dtype}")
-    if images.size and not (images.min() >= 0 and images.max() <= 1):
-        raise ValueError(f"images: floats must lie in [0, 1], got {images.min():g} to {images.max():g}; divide by 255")
-    return images.astype(np.float32, copy=False)
-
-
-def _checked_labels(labels, count):
-    labels = np.asarray(labels)
-    if labels.shape != (count,) or labels.dtype.kind not in "iu":
-        raise ValueError(f"labels: expected {count} integers, shape ({count},), got {labels.dtype} {labels.shape}")
-    return labels.astype(np.int64)

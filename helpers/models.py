@@ -1,36 +1,11 @@
 """Every network of the series, one small function each. Taught in notebooks/02-architecture."""
 
-import contextlib
 import math
-import os
-import sys
-import warnings
-import weakref
 from typing import NamedTuple
 
 import numpy as np
 
-
-@contextlib.contextmanager
-def _quiet_start():
-    """Hide what TensorFlow's C++ code writes to stderr while it starts; Python errors still arrive."""
-    sys.stderr.flush()
-    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 2)
-    try:
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(nowhere)
-
-
-with _quiet_start():
-    import tensorflow as tf
-
-    tf.zeros(1)  # the first operation, not the import, prints the last of the start-up lines
-    import keras
-    from keras import layers
+from .backend import keras, layers, tf
 
 
 def vgg_block(filters):
@@ -65,6 +40,7 @@ def vgg3():
     )
 
 
+@keras.saving.register_keras_serializable("helpers")  # so that a saved network can be loaded
 class BatchNorm(layers.BatchNormalization):
     """Batch normalisation without a scale, whose training step is one fused operation of TensorFlow.
 
@@ -87,6 +63,7 @@ class BatchNorm(layers.BatchNormalization):
         return normalised
 
 
+@keras.saving.register_keras_serializable("helpers")
 def dirac_init(shape, dtype=None):
     """A first kernel (3, 3, in, out) whose first filters hand the inputs on unchanged; the rest are random."""
     kernel = keras.initializers.VarianceScaling(1 / 3, "fan_in", "uniform")(shape).numpy()
@@ -198,66 +175,6 @@ def with_test_time_augmentation(model):
     moved = [padded[:, place : place + 32, place : place + 32] for place in range(3)]
     answers = [model(view) for view in (*moved, *(view[:, :, ::-1] for view in moved))]
     return keras.Model(picture, keras.ops.mean(keras.ops.stack(answers), axis=0), name=f"{model.name}_on_six_views")
-
-
-def without_softmax(model):
-    """The same network, weights shared, without a final softmax; `model` itself where it ends in logits already.
-
-    Says so with a UserWarning when it removes one. Raises ValueError for a network whose answers are probabilities
-    but whose last layer is not a softmax that can be taken off, TypeError for one whose layers Keras does not know.
-    """
-    if not hasattr(model, "input_shape"):
-        raise TypeError(
-            f"model: expected a Sequential or functional Keras network, got {type(model).__name__}; a subclass of "
-            "keras.Model can be wrapped: keras.Model(inputs, outputs) with outputs = model(inputs)"
-        )
-    last = model.layers[-1]
-    if isinstance(last, layers.Softmax) or (
-        isinstance(last, layers.Activation) and last.activation is keras.activations.softmax
-    ):
-        logits = last.input
-    elif isinstance(last, layers.Dense) and last.activation is keras.activations.softmax:
-        logits = keras.ops.matmul(last.input, last.kernel)
-        logits = logits if last.bias is None else keras.ops.add(logits, last.bias)
-    else:
-        _refuse_probabilities(model)
-        return model
-    warnings.warn(f"{model.name} ends in softmax: working with the logits before it", stacklevel=3)
-    return keras.Model(model.inputs[0], logits, name=model.name)
-
-
-# Networks that were tried and do not answer in probabilities: a try costs as much as the gradient of an image.
-_tried = weakref.WeakSet()
-
-
-def _refuse_probabilities(model):
-    if model in _tried:
-        return
-    grey = tf.fill((1, *model.input_shape[1:]), 0.5)
-    answer = model(grey, training=False).numpy().astype("float64")
-    if answer.min() >= 0 and abs(answer.sum() - 1) < 1e-4:
-        raise ValueError(
-            f"model={model.name!r}: its answers sum to 1, so they are probabilities, but its last layer "
-            f"({type(model.layers[-1]).__name__}) is not a softmax that can be taken off; end the network in logits"
-        )
-    _tried.add(model)
-
-
-@tf.function
-def _forward(model, images):
-    if images.dtype == tf.uint8:
-        images = tf.cast(images, tf.float32) / 255.0
-    return tf.cast(model(images, training=False), tf.float32)
-
-
-def forward(model, images):
-    """float32 logits of a batch in evaluation mode, compiled: `model.predict` takes 50 times as long for one image.
-
-    `images` are a numpy array of uint8 in 0–255, converted here, or of float32 in [0, 1].
-    """
-    # Traced once for all batch sizes.
-    compiled = _forward.get_concrete_function(model, tf.TensorSpec([None, *images.shape[1:]], images.dtype))
-    return compiled(tf.constant(images)).numpy()
 
 
 class Layer(NamedTuple):

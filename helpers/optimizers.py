@@ -1,6 +1,6 @@
 """Muon and the learning-rate schedules. Taught in notebooks/03-training."""
 
-from .models import keras, tf
+from .backend import keras, tf
 
 
 def build(recipe, steps):

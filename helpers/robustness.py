@@ -8,14 +8,17 @@ attacks a recorded network with the test images and keeps what it finds beside i
 import argparse
 import json
 import time
+import warnings
 
 import numpy as np
 from tqdm import tqdm
 
 from . import attacks, data, evaluation, runs
+from .backend import keras, tf
 
 # Grey levels of 255: FGSM at all of them, random signs and PGD, which take longer, at some.
 FGSM_LEVELS, RANDOM_LEVELS, PGD_LEVELS = tuple(range(17)), (0, 2, 4, 8, 16), (0, 2, 4, 8)
+SIGNS_BATCH = 50  # float64 takes memory
 REPORT_LEVEL = 8  # the level at which single numbers are given
 
 
@@ -52,6 +55,45 @@ def report(model, dataset, progress=iter):
         "survival": [[float(np.mean(row[labels == k])) for k in range(len(data.CLASS_NAMES))] for row in held],
         "confusion_matrix": evaluation.confusion_matrix(labels, answers[FGSM_LEVELS.index(REPORT_LEVEL)]).tolist(),
     }
+
+
+def in_float64(model):
+    """A copy of a network of Keras layers that computes in float64: the reference for signs that float32 may lose."""
+    copy = keras.models.clone_model(
+        model, clone_function=lambda layer: type(layer).from_config(layer.get_config() | {"dtype": "float64"})
+    )
+    copy.set_weights([weight.astype(np.float64) for weight in model.get_weights()])
+    return copy
+
+
+def exact_signs(model64, images, labels, scale=1.0):
+    """The signs of FGSM from a network in float64 that ends in logits, as if these were multiplied by `scale`.
+
+    The derivative by the logits, p − y without its factor 1 − p, is written out here, so that the signs depend on no
+    loss of `attacks`.
+    """
+    images, rows = tf.constant(images, tf.float64), np.arange(len(labels))
+    with tf.GradientTape() as tape:
+        tape.watch(images)
+        logits = model64(images, training=False)
+    others = scale * logits.numpy()
+    others[rows, labels] = -np.inf
+    slope = np.exp(others - others.max(axis=1, keepdims=True))
+    slope /= slope.sum(axis=1, keepdims=True)
+    slope[rows, labels] = -1
+    return np.sign(tape.gradient(logits, images, output_gradients=tf.constant(slope)).numpy())
+
+
+def sign_agreement(model, images, labels, loss="log-odds", progress=iter):
+    """For each image the fraction of FGSM's signs that agree with a float64 copy of `model`, float64 (n,)."""
+    model64, agreement = in_float64(model), np.empty(len(images))
+    for start in progress(range(0, len(images), SIGNS_BATCH)):
+        part = slice(start, start + SIGNS_BATCH)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of zero gradients: they count as disagreement
+            ours = attacks.gradient_sign(model, images[part], labels[part], loss=loss)
+        agreement[part] = (ours == exact_signs(model64, images[part], labels[part])).mean(axis=(1, 2, 3))
+    return agreement
 
 
 def load(name, dataset, root=runs.RECORDED):

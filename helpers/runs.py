@@ -10,6 +10,7 @@ from pathlib import Path
 import h5py
 
 from . import data, evaluation, models
+from .backend import keras
 
 # Accuracies that the slides report for the network of models.vgg3; how they were taken is not said there.
 SLIDES = {"train": 0.9879, "test": 0.8272}
@@ -24,7 +25,7 @@ RECORDED = Path(__file__).parent / "recorded"
 class Run:
     """A trained network in float32, and the record of its training: all that is needed to repeat and judge it."""
 
-    model: models.keras.Model
+    model: keras.Model
     record: dict
 
     @property

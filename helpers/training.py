@@ -18,9 +18,9 @@ import numpy as np
 from tqdm import tqdm
 
 from . import attacks, data, evaluation, models, optimizers, runs
+from .backend import keras, tf
 from .checkpoint import Checkpoint
 from .commands import replace_what_cannot_be_printed
-from .models import keras, tf
 from .recipes import RECIPES
 
 # What a recipe with an attack adds: accuracy on the first ATTACK_EVAL_SIZE test images under the recipe's epsilon.
@@ -54,15 +54,10 @@ def recalibrate_batch_norm(model, images, labels, attack=None):
 
 def adversarial_batch(model, images, labels, attack, seed):
     """A batch of images, float32 tensor in [0, 1], as `attack` leaves it. `seed` are the two integers of its chance."""
-    lowest, highest = (tf.clip_by_value(images + way * attack.epsilon, 0.0, 1.0) for way in (-1, 1))
-    moved = images
+    start = images
     if attack.random_start:
-        chance = tf.random.stateless_uniform(tf.shape(images), seed, -attack.epsilon, attack.epsilon)
-        moved = tf.clip_by_value(images + chance, lowest, highest)
-    for _ in range(attack.steps):
-        uphill = tf.sign(attacks.input_gradient(model, moved, labels))
-        moved = tf.clip_by_value(moved + attack.step_size * uphill, lowest, highest)
-    return moved
+        start += tf.random.stateless_uniform(tf.shape(images), seed, -attack.epsilon, attack.epsilon)
+    return attacks.ascend(model, images, start, labels, attack.epsilon, attack.step_size, attack.steps)
 
 
 def make_step(model, optimizer, label_smoothing=0.0, attack=None, seed=0):

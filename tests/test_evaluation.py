@@ -113,7 +113,7 @@ def test_calibration_tells_honest_from_boastful():
     ("images", "error", "words"),
     [
         (np.zeros((32, 32, 3), np.uint8), ValueError, "one alone"),
-        (np.full((1, 32, 32, 3), 255.0), ValueError, "divide by 255"),
+        (np.full((1, 32, 32, 3), 255.0), ValueError, "divide 0–255 by 255"),
         (np.zeros((1, 32, 32, 3), np.int64), TypeError, "uint8"),
         (np.zeros((1, 28, 28, 3), np.uint8), ValueError, "takes images of shape"),
     ],
@@ -129,6 +129,21 @@ def test_any_kind_of_integer_is_a_label(network, dataset):
     assert evaluation.loss_and_accuracy(network, images, labels.astype(np.uint8)) == loss
 
 
-def test_bad_labels_name_what_was_expected(network, dataset):
-    with pytest.raises(ValueError, match="expected 5 integers"):
-        evaluation.accuracy(network, dataset.x_test[:5], dataset.y_test[:5, None])
+def test_labels_that_do_not_fit_are_refused_everywhere(network, dataset):
+    images, labels = dataset.x_test[:5], dataset.y_test[:5]
+    probability = evaluation.probabilities(network, images)
+    uses = {
+        "accuracy": lambda y: evaluation.accuracy(network, images, y),
+        "loss_and_accuracy": lambda y: evaluation.loss_and_accuracy(network, images, y),
+        "confusion_matrix": lambda y: evaluation.confusion_matrix(y, labels),
+        "confusion_matrix of predictions": lambda y: evaluation.confusion_matrix(labels[: len(y)], y),
+        "most_confident_errors": lambda y: evaluation.most_confident_errors(probability, y, 2),
+        "calibration": lambda y: evaluation.calibration(probability, y),
+    }
+    bad = [(labels[:, None], "ravel"), (labels - 9, "classes 0 to 9"), (labels + 9, "classes 0 to 9")]
+    for use in uses.values():
+        for wrong, words in bad:
+            with pytest.raises(ValueError, match=words):
+                use(wrong)
+        with pytest.raises(TypeError, match="expected integers, got float64"):
+            use(labels.astype(float))

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from helpers import attacks, data, evaluation, explorer
-from helpers.models import keras
+from helpers.backend import keras
 
 
 @pytest.fixture(scope="module")

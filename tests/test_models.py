@@ -1,8 +1,11 @@
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
-from helpers import models
-from helpers.models import keras, tf
+from helpers import evaluation, models, runs
+from helpers.backend import keras, tf
 
 
 def test_layer_table_of_the_lectures_network():
@@ -93,4 +96,24 @@ def test_six_views(network, pictures):
     padded = np.pad(images, ((0, 0), (1, 1), (1, 1), (0, 0)), "reflect")
     moved = [padded[:, place : place + 32, place : place + 32] for place in (0, 1, 2)]
     answers = [network(view, training=False) for view in (*moved, *(view[:, :, ::-1] for view in moved))]
-    np.testing.assert_allclose(models.forward(views, images), np.mean(answers, axis=0), atol=1e-4)
+    np.testing.assert_allclose(evaluation.logits(views, images), np.mean(answers, axis=0), atol=1e-4)
+
+
+LOADED = """
+import sys
+import numpy as np
+from helpers import evaluation, models
+from helpers.backend import keras
+network = keras.models.load_model(sys.argv[1])
+np.save(sys.argv[2], evaluation.logits(network, np.load(sys.argv[2])))
+"""
+
+
+def test_a_saved_network_of_custom_layers_is_loaded_by_another_process(dataset, tmp_path):
+    network, images = runs.load("fast", dataset.name).model, dataset.x_test[:5]
+    network.save(tmp_path / "mine.keras")
+    np.save(tmp_path / "images.npy", images)
+    command = [sys.executable, "-c", LOADED, str(tmp_path / "mine.keras"), str(tmp_path / "images.npy")]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    np.testing.assert_allclose(np.load(tmp_path / "images.npy"), evaluation.logits(network, images), atol=1e-4)

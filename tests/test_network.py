@@ -9,7 +9,7 @@ import test_browser
 
 from helpers import data, evaluation, explorer, runs
 from helpers.explorer import weights
-from helpers.models import keras, tf
+from helpers.backend import keras, tf
 
 browser, page, pytestmark = test_browser.browser, test_browser.page, test_browser.pytestmark
 NETWORK = Path(explorer.__file__).with_name("network.js").read_text(encoding="utf-8")

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from helpers import attacks, data, evaluation, models, optimizers, recipes, runs, training
-from helpers.models import keras, tf
+from helpers.backend import keras, tf
 
 RECIPE = dataclasses.replace(recipes.RECIPES["vgg3"], learning_rate=0.01)
 

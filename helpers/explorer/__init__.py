@@ -13,6 +13,7 @@ import numpy as np
 import traitlets
 
 from .. import attacks, evaluation
+from ..classifier import classifier
 from ..data import CLASS_NAMES, to_float
 from . import page, weights
 
@@ -76,7 +77,7 @@ class FgsmExplorer:
         self._models = model if isinstance(model, dict) else {getattr(model, "name", "network"): model}
         if not self._models:
             raise ValueError("model={}: expected a network, or at least one {name: network}")
-        classes = {name: network.output_shape[-1] for name, network in self._models.items()}
+        classes = {name: classifier(network).classes for name, network in self._models.items()}
         if len(set(classes.values())) > 1:
             raise ValueError(f"model: the networks tell different numbers of classes apart: {classes}")
         self._names = _checked_names("class_names", class_names, next(iter(classes.values())), "one per class")

@@ -4,7 +4,7 @@ import base64
 
 import numpy as np
 
-from ..models import keras
+from ..backend import keras
 
 PACKABLE = (
     "Conv2D of kernel 2×2 or 3×3 (stride 1), MaxPooling2D, Dense, Flatten, Dropout, Rescaling, BatchNormalization, "

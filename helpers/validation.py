@@ -1,0 +1,85 @@
+"""Refuse images, labels and ε of the wrong kind, shape or range: one place for all modules.
+
+Each function returns its argument in the form in which we compute with it, and changes no value.
+"""
+
+import numpy as np
+
+
+def checked_images(images, shape=None, *, dtypes=("float",)):
+    """`images` as an array (n, height, width, channels): uint8 in 0–255, or float32 in [0, 1].
+
+    `dtypes` are the kinds that the caller takes, of "float" and "uint8"; `shape` is that of one image, if fixed.
+    Raises TypeError for another kind, ValueError for another shape or range.
+    """
+    images = np.asarray(images)
+    kind = "float" if images.dtype.kind == "f" else str(images.dtype)
+    if kind not in dtypes:
+        taken = {"float": "floats in [0, 1]", "uint8": "uint8 in 0–255"}
+        fix = {
+            "uint8": "; helpers.data.to_float(images) converts uint8",
+            "float": "; pass them as helpers.data.load returns them",
+        }.get(kind, "; whole numbers in 0–255 need .astype(np.uint8)")
+        expected = " or ".join(taken[dtype] for dtype in dtypes)
+        raise TypeError(f"images: expected {expected}, got {images.dtype}{fix}")
+    if images.ndim != 4:
+        expected = "height, width, channels" if shape is None else ", ".join(map(str, shape))
+        raise ValueError(f"images: expected shape (n, {expected}), got {images.shape}; one alone is images[i : i + 1]")
+    if shape is not None and images.shape[1:] != tuple(shape):
+        raise ValueError(f"images: the network takes images of shape {tuple(shape)}, these have {images.shape[1:]}")
+    if kind == "float":
+        _refuse_other_ranges(images)
+        images = images.astype(np.float32, copy=False)
+    return images
+
+
+def _refuse_other_ranges(images):
+    if not images.size or (images.min() >= 0 and images.max() <= 1):
+        return
+    if bad := int((~np.isfinite(images)).sum()):
+        raise ValueError(f"images: {bad:,} of {images.size:,} values are nan or infinite; expected values in [0, 1]")
+    low, high = float(images.min()), float(images.max())
+    if low > -0.01 and high < 1.01:
+        fix = "; np.clip(images, 0, 1) removes what rounding added"
+    elif low >= -1 and high <= 1:
+        fix = "; (images + 1) / 2 turns [-1, 1] into [0, 1]"
+    else:
+        fix = "; divide 0–255 by 255" if low >= 0 and high <= 255 else ""
+    raise ValueError(f"images: expected values in [0, 1], got {low:.9g} to {high:.9g}{fix}")
+
+
+def checked_labels(labels, count, classes):
+    """`labels` as int64 (count,), each from 0 to classes − 1.
+
+    Raises TypeError for what is not an integer, ValueError for another shape or range.
+    """
+    labels = np.asarray(labels)
+    if labels.shape != (count,):
+        fix = {(count, 1): "; try labels.ravel()", (count, classes): "; try labels.argmax(axis=1)"}
+        raise ValueError(
+            f"labels: expected one class number per image, shape ({count},), got {labels.shape}"
+            + fix.get(labels.shape, "")
+        )
+    if labels.dtype.kind not in "iu":
+        raise TypeError(f"labels: expected integers, got {labels.dtype}; try labels.astype(int)")
+    if labels.size and not (labels.min() >= 0 and labels.max() < classes):
+        fix = f"; try labels - {labels.min()}" if 0 < labels.min() and labels.max() == classes else ""
+        raise ValueError(f"labels: expected classes 0 to {classes - 1}, got {labels.min()} to {labels.max()}{fix}")
+    return labels.astype(np.int64)
+
+
+def checked_epsilon(epsilon, name="epsilon"):
+    """`epsilon` as a float in [0, 1]. Raises TypeError for what is not one number, ValueError outside the range."""
+    if isinstance(epsilon, bool) or not isinstance(epsilon, (int, float, np.integer, np.floating)):
+        raise TypeError(f"{name}={epsilon!r}: expected one number in [0, 1], such as 8/255")
+    if not 0 <= epsilon <= 1:
+        fix = f"; did you mean {epsilon:g}/255?" if 1 < epsilon <= 255 else ""
+        raise ValueError(f"{name}={epsilon:g} lies outside [0, 1]{fix}")
+    return float(epsilon)
+
+
+def checked_counts(**counts):
+    """Raises ValueError, with its name, for each argument that is not a whole number of at least 1."""
+    for name, count in counts.items():
+        if isinstance(count, bool) or not isinstance(count, (int, np.integer)) or count < 1:
+            raise ValueError(f"{name}={count!r}: expected a whole number of at least 1")
