@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from helpers import ablations, data, evaluation, models, runs
+from helpers import ablations, data, evaluation, runs
 from helpers.backend import keras, layers
 
 

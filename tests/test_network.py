@@ -8,8 +8,8 @@ import pytest
 import test_browser
 
 from helpers import data, evaluation, explorer, runs
-from helpers.explorer import weights
 from helpers.backend import keras, tf
+from helpers.explorer import weights
 
 browser, page, pytestmark = test_browser.browser, test_browser.page, test_browser.pytestmark
 NETWORK = Path(explorer.__file__).with_name("network.js").read_text(encoding="utf-8")

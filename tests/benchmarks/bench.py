@@ -22,8 +22,8 @@ import test_browser
 from nbclient import NotebookClient
 
 from helpers import attacks, cifar10, data, explorer, models, recipes, runs, training
-from helpers.editions import cells
 from helpers.backend import tf
+from helpers.editions import cells
 
 FULL = bool(os.environ.get("FULL"))
 IMAGES, SWEPT, ROUNDS = (2000, 500, 7) if FULL else (500, 100, 3)
