@@ -109,7 +109,9 @@ assert before.argmax() == labels[opening] != after.argmax(), "the opening image 
 
 # %% tags=["core"]
 puzzle = {"cifar10": 22, "sketches": 354}[dataset.name]  # chosen because people find it hard
-figures.show(figures.three_views(shown[puzzle]), f"Test image {puzzle} of {dataset.name}: 32×32 pixels, in three views.")
+figures.show(
+    figures.three_views(shown[puzzle]), f"Test image {puzzle} of {dataset.name}: 32×32 pixels, in three views."
+)
 
 # %% [markdown] tags=["core", "bet"] slideshow={"slide_type": "fragment"}
 # **Your bet:** airplane, automobile, bird, cat, deer, dog, frog, horse, ship or truck?
@@ -146,8 +148,8 @@ print(f"your bet: {my_bet}; the label: {names[labels[puzzle]]}")
 running = shown[figures.RUNNING_IMAGE]
 figures.show(
     figures.image_and_pixel_values(running, top=8, left=8),
-    f"Test image {figures.RUNNING_IMAGE} of {dataset.name}, {names[labels[figures.RUNNING_IMAGE]]}, and the pixel values "
-    "of the marked patch. This image returns in every notebook.",
+    f"Test image {figures.RUNNING_IMAGE} of {dataset.name}, {names[labels[figures.RUNNING_IMAGE]]}, and the pixel "
+    "values of the marked patch. This image returns in the next notebooks.",
 )
 
 # %% [markdown] tags=["core"] slideshow={"slide_type": "fragment"}
@@ -177,8 +179,8 @@ figures.show(
 train_counts, test_counts = np.bincount(dataset.y_train), np.bincount(dataset.y_test)
 figures.show(
     figures.class_grid(shown, labels, names),
-    f"The first six test images of each class of {dataset.name}. Each class has {train_counts[0]:,} training images and "
-    f"{test_counts[0]:,} test images.",
+    f"The first six test images of each class of {dataset.name}. Each class has {train_counts[0]:,} training images "
+    f"and {test_counts[0]:,} test images.",
 )
 
 # %% [markdown] tags=["core"] slideshow={"slide_type": "fragment"}
@@ -263,9 +265,9 @@ figures.show_table(
 # network wrong?
 
 # %% tags=["optional"] slideshow={"slide_type": "skip"}
-candidates = evaluation.most_confident_errors(probability, labels, 12)
+candidates = evaluation.most_confident_errors(probability, labels, 10)
 captions = [
-    f"label: {names[labels[i]]}\nprediction:\n{names[probability[i].argmax()]} {probability[i].max():.1%}"
+    f"prediction:\n{names[probability[i].argmax()]} {probability[i].max():.1%}\nnot {names[labels[i]]}"
     for i in candidates
 ]
 figures.show(
@@ -288,7 +290,7 @@ figures.show(
 
 # %% tags=["optional"] slideshow={"slide_type": "skip"}
 ranked = np.sort(probability, axis=1)
-undecided = np.argsort(ranked[:, -1] - ranked[:, -2])[:6]
+undecided = np.argsort(ranked[:, -1] - ranked[:, -2])[:5]
 captions, one_of_two = [], 0
 for i in undecided:
     second, first = np.argsort(probability[i])[-2:]
@@ -297,8 +299,8 @@ for i in undecided:
     one_of_two += labels[i] in (first, second)
 figures.show(
     figures.labelled_images(shown[undecided], captions),
-    f"The six of test images 0–{len(shown) - 1} of {dataset.name} for which the two most likely classes are closest "
-    f"together. For {one_of_two} of the six, the label is one of the two.",
+    f"The five of test images 0–{len(shown) - 1} of {dataset.name} for which the two most likely classes are closest "
+    f"together. For {one_of_two} of the five, the label is one of the two.",
 )
 
 # %% [markdown] tags=["optional"] slideshow={"slide_type": "skip"}
@@ -343,6 +345,7 @@ assert all(0.15 < deviation / 255 < 0.3 for deviation in deviations)
 # equal. Watch the *loss*, the number that training reduces ([03-training](03-training.ipynb) defines it). A network
 # that gives every class a probability of one tenth has a loss of $\ln 10 \approx 2.3$.
 
+
 # %% tags=["optional"] slideshow={"slide_type": "skip"}
 def first_losses(scale, steps=8, batch_size=32):
     """The loss before each of the first training steps on inputs from 0 to `scale`, and the network afterwards."""
@@ -385,6 +388,7 @@ assert finite["0 to 1"] == 1 and finite["0 to 255"] < 0.5 and small[0] > np.log(
 # `levels` intensity levels are possible? The number is huge, so return its logarithm to base 10. What does the result
 # for 32×32 RGB images say about learning from 50,000 of them?
 
+
 # %% tags=["homework", "solution"]
 def possible_images(side, channels, levels):
     """The logarithm to base 10 of the number of different images."""
@@ -400,17 +404,18 @@ print(f"There are 10^{found[2]:.0f} images. Training images cover nothing of tha
 print("images are a tiny, regular part of it. An adversarial example can lie where no training image was near.")
 
 # %% [markdown] tags=["homework"] slideshow={"slide_type": "skip"}
-# **2. The best of a thousand.** A thousand "networks" guess at random, all on the same 500 images. *Predict first:* what
-# accuracy does the best of them reach on these images, and what accuracy does the same one reach on new images? Then
-# write a function that returns both. `guesses` are classes (networks, images), and the first `chosen_on` images are
-# those by which the best network is chosen.
+# **2. The best of a thousand.** A thousand "networks" guess at random, all on the same 500 images. *Predict first:*
+# what accuracy does the best of them reach on these images, and what accuracy does the same one reach on new images?
+# Then write a function that returns both. `guesses` are classes (networks, images), and the first `chosen_on` images
+# are those by which the best network is chosen.
 
 # %% tags=["homework"]
 my_prediction = 10.0, 10.0  # percent: on the images it was chosen by, on new images
 
+
 # %% tags=["homework", "solution"]
 def best_of_many(guesses, labels, chosen_on):
-    """The accuracies, from 0 to 1, of the network that is best on the first `chosen_on` images: there, and on the rest."""
+    """The accuracies, in [0, 1], of the network that is best on the first `chosen_on` images: there, and on the rest."""
     correct = guesses == labels
     best = correct[:, :chosen_on].mean(axis=1).argmax()
     return correct[best, :chosen_on].mean(), correct[best, chosen_on:].mean()
@@ -431,6 +436,7 @@ print(f"the same one on new images:      {on_new:.1%} (predicted: {my_prediction
 #
 # **3. How far do averages get you?** Average all training images of each class into one mean image, and predict the
 # class whose mean image is nearest. Which accuracy do you expect, between chance level and that of the network?
+
 
 # %% tags=["homework", "solution"]
 def nearest_mean(train_images, train_labels, images):
@@ -454,9 +460,10 @@ for label, name in enumerate(names):
     print(f"{name:10} correct {(predicted == label)[labels == label].mean():4.0%}")
 
 # %% [markdown] tags=["homework"] slideshow={"slide_type": "skip"}
-# **4. Have the test images been seen before?** Describe each image by the means of its 8×8 blocks of 4×4 pixels, shifted
-# to mean 0 and scaled to length 1, so that brightness and contrast do not count. Then find the most similar training
-# image of each test image by the scalar product. What do pairs above 0.97 mean for a reported accuracy?
+# **4. Have the test images been seen before?** Describe each image by the means of its 8×8 blocks of 4×4 pixels,
+# shifted to mean 0 and scaled to length 1, so that brightness and contrast do not count. Then find the most similar
+# training image of each test image by the scalar product. What do pairs above 0.97 mean for a reported accuracy?
+
 
 # %% tags=["homework", "solution"]
 def thumbnails(images):

@@ -69,7 +69,8 @@ figures.show(
 # near 80%. A common wrong guess is ±0.1, because 10,000 feels like a lot.
 #
 # They will ask: *what is not in the interval?* Another training run of the same recipe, and images from another source.
-# Both move the accuracy as well: 02 shows several seeds, and Recht et al. (2019, arXiv:1902.10811) collected new images.
+# Both move the accuracy as well: 02 shows several seeds, and Recht et al. (2019, arXiv:1902.10811) collected new
+# images.
 #
 # They will ask: *why Wilson's interval?* The simple one, ±1.96 standard deviations, is nearly the same here, but for 7
 # of 8 images it would reach beyond 100%. Source: Wilson, *Probable Inference*, 1927.
@@ -151,8 +152,8 @@ print("the five most frequent: " + ", ".join(f"{true} → {other} {count}" for t
 # With the photographs most people name cat and dog. The shades follow square roots, so that small percentages can be
 # seen, and the scale is the same for all confusion matrices of the series.
 #
-# They will ask: *is the matrix symmetric?* No. On CIFAR-10, compare airplane → ship with ship → airplane, or horse → dog
-# with dog → horse: a network may favour one of two classes.
+# They will ask: *is the matrix symmetric?* No. On CIFAR-10, compare airplane → ship with ship → airplane, or horse →
+# dog with dog → horse: a network may favour one of two classes.
 #
 # They will ask: *what are precision and recall?* The recall of a class is on the diagonal; see the optional part.
 #
@@ -163,7 +164,7 @@ print("the five most frequent: " + ", ".join(f"{true} → {other} {count}" for t
 
 # %% tags=["core"]
 first_labels, first_probability = labels[shown], probability[shown]
-confident = evaluation.most_confident_errors(first_probability, first_labels, 12)
+confident = evaluation.most_confident_errors(first_probability, first_labels, 10)
 captions = [f"{names[predicted[i]]} {probability[i].max():.1%}\nlabel: {names[labels[i]]}" for i in confident]
 lowest = np.floor(1000 * probability[confident].max(axis=1).min()) / 10
 figures.show(
@@ -283,6 +284,7 @@ print(f"A likely reason: {reasons[bool(gap > 0)]}.")
 # **1. Animal or vehicle?** Compute from a confusion matrix how often the network at least tells animals from vehicles.
 # `vehicle` is a boolean array that marks the vehicles among the classes.
 
+
 # %% tags=["homework", "solution"]
 def kind_accuracy(matrix, vehicle):
     """The fraction of images whose predicted class is of the same kind as the true class."""
@@ -301,6 +303,7 @@ print(f"correct kind: {kind_accuracy(matrix, vehicle):.1%}; correct class: {corr
 # %% [markdown] tags=["homework"] slideshow={"slide_type": "skip"}
 # **2. How many images?** How many test images does a 95% confidence interval need, at a given accuracy, to reach a
 # given half-width? Both are fractions: ±0.1 points are 0.001.
+
 
 # %% tags=["homework", "solution"]
 def images_needed(accuracy, half_width):
@@ -321,6 +324,7 @@ print(f"±0.1 points at {correct.mean():.1%} need about {images_needed(correct.m
 
 # %% tags=["homework"]
 my_prediction = 90.0  # percent
+
 
 # %% tags=["homework", "solution"]
 def selective(probability, labels, threshold):
@@ -348,6 +352,7 @@ print(f"predicted for 90%: {my_prediction:.1f}%")
 # **4. An interval without a formula.** The *bootstrap* draws n of the n test images at random, with replacement, takes
 # the accuracy of this sample, and repeats this many times. The middle 95% of these accuracies are the interval. Does it
 # agree with Wilson's?
+
 
 # %% tags=["homework", "solution"]
 def bootstrap_interval(correct, repeats, seed):

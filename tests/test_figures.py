@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 from colorspacious import cspace_convert, deltaE
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.image import AxesImage
 from matplotlib.text import Text
 
 from helpers import data, figures, models
@@ -35,9 +34,21 @@ def assert_nothing_is_cut_off(figure):
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
     drawn, (width, height) = figure.get_tightbbox(canvas.get_renderer()), figure.get_size_inches()
-    assert min(drawn.x0, drawn.y0) > -0.01 and drawn.x1 < width + 0.01 and drawn.y1 < height + 0.01, drawn
+    # A hundredth of an inch is the thickness of an axis.
+    assert min(drawn.x0, drawn.y0) > -0.02 and drawn.x1 < width + 0.02 and drawn.y1 < height + 0.02, drawn.extents
+    small = {text.get_text() for text in figure.findobj(Text) if text.get_text().strip() and text.get_fontsize() < 14}
+    assert not small, f"cannot be read from the last row: {small}"
 
 
+@figures.style.styled
+def test_a_small_word_is_noticed():
+    figure, axis = figures.new_figure()
+    axis.text(0.5, 0.5, "small", fontsize=13)
+    with pytest.raises(AssertionError, match="last row.*small"):
+        assert_nothing_is_cut_off(figure)
+
+
+@figures.style.styled
 def test_a_word_that_is_cut_off_is_noticed():
     figure, axis = figures.new_figure()
     assert_nothing_is_cut_off(figure)
@@ -111,15 +122,18 @@ def test_three_views_show_the_true_size(images):
     ((left, top), (right, bottom)) = figure.axes[0].transData.transform([(145, 145), (177, 177)])
     assert abs(right - left - 32) < 1 and abs(top - bottom - 32) < 1
     assert all(np.array_equal(axis.images[0].get_array(), images[0]) for axis in figure.axes)
+    assert [axis.get_title() for axis in figure.axes] == ["true size", "enlarged", "enlarged and smoothed"]
+    assert [axis.images[0].get_interpolation() for axis in figure.axes] == ["nearest", "nearest", "bicubic"]
 
 
-def test_person_and_numbers(images):
+def test_image_and_pixel_values_are_those_that_a_network_receives(images):
     figure = figures.image_and_pixel_values(images[0], top=10, left=20, size=3)
     assert_nothing_is_cut_off(figure)
     found = {text.get_position(): text.get_text() for text in figure.axes[1].texts}
     assert len(found) == 9
     for (column, row), numbers in found.items():
-        assert [int(number) for number in numbers.split()] == images[0, 10 + row, 20 + column].tolist()
+        received = data.to_float(images[0])[10 + row, 20 + column]
+        assert [float(number) for number in numbers.split()] == pytest.approx(received.tolist(), abs=0.00501)
     assert figure.axes[0].patches[0].get_xy() == (19.5, 9.5)
 
 
@@ -138,8 +152,16 @@ def test_channel_histogram_marks_the_means():
     counts[0, [10, 20]], counts[1, 100], counts[2, 200] = 5, 7, 9
     figure = figures.channel_histogram(counts)
     assert_nothing_is_cut_off(figure)
-    assert {"red, mean 15", "green, mean 100", "blue, mean 200"} <= set(words(figure))
-    assert figure.axes[0].lines[0].get_ydata()[[10, 11, 20]].tolist() == [50, 0, 50]
+    (axis,) = figure.axes
+    assert axis.lines[0].get_ydata()[[10, 11, 20]].tolist() == [50, 0, 50]
+    for name, mean, rows in zip(("red", "green", "blue"), (15, 100, 200), np.reshape(axis.lines, (3, 2)), strict=True):
+        word = next(text for text in axis.texts if text.get_text() == f"{name}, mean {mean}")
+        curve, mark = rows
+        assert {line.get_color() for line in rows} == {word.get_color()}
+        # The channel's own colour: its component is the largest one.
+        assert np.argmax(colour(word.get_color())) == ("red", "green", "blue").index(name)
+        assert list(mark.get_xdata()) == [mean, mean] and word.get_position()[0] == mean + 3
+        assert curve.get_ydata().sum() == 100
 
 
 # 02-architecture
@@ -195,11 +217,96 @@ def test_layer_by_layer():
 # 04-evaluation
 
 
-@pytest.mark.parametrize("count", [4, 6, 12])
-def test_labelled_images_leave_room_for_three_lines(images, count):
-    figure = figures.labelled_images(images[:count], ["label: automobile\nsays: automobile\n99.9%"] * count)
+def test_intervals_in_percent_with_their_own_names():
+    figure = figures.intervals([("first", 0.9, 0.8, 0.95), ("second", 0.5, 0.4, 0.6)])
     assert_nothing_is_cut_off(figure)
-    assert len(figure.findobj(AxesImage)) == count
+    (axis,) = figure.axes
+    names = dict(zip(axis.get_yticks(), (text.get_text() for text in axis.get_yticklabels()), strict=True))
+    assert names == {0: "first", 1: "second"} and axis.yaxis_inverted()
+    for place, (accuracy, low, high) in enumerate([(90, 80, 95), (50, 40, 60)]):
+        dot, (low_cap, high_cap), (bar,) = axis.containers[place].lines
+        assert (dot.get_xdata()[0], dot.get_ydata()[0]) == pytest.approx((accuracy, place))
+        assert (low_cap.get_xdata()[0], high_cap.get_xdata()[0]) == pytest.approx((low, high))
+        assert bar.get_segments()[0][:, 0] == pytest.approx([low, high])
+    assert "90.0%  (80.0 to 95.0)" in words(figure) and axis.get_xlabel() == "accuracy on test images (%)"
+
+
+def test_intervals_near_100_percent_have_no_tick_above_it():
+    figure = figures.intervals([("all", 0.99, 0.9, 1.0)])
+    assert_nothing_is_cut_off(figure)
+    assert 100 in figure.axes[0].get_xticks() and max(figure.axes[0].get_xticks()) <= 100
+
+
+def test_confusion_has_true_classes_in_rows_and_no_blank_diagonal():
+    matrix = np.diag(np.full(10, 80))
+    matrix[3, 5], matrix[0, 8], matrix[8, 8] = 20, 120, 0
+    figure = figures.confusion(matrix, NAMES)
+    assert_nothing_is_cut_off(figure)
+    axis = figure.axes[0]
+    assert (axis.get_xlabel(), axis.get_ylabel()) == ("predicted class", "true class") and axis.yaxis_inverted()
+    assert [text.get_text() for text in axis.get_xticklabels()] == [text.get_text() for text in axis.get_yticklabels()]
+    assert [text.get_text() for text in axis.get_yticklabels()] == list(NAMES)
+    found = {text.get_position(): text.get_text() for text in axis.texts}
+    wanted = {(5.5, 3.5): "20", (3.5, 5.5): "0", (8.5, 0.5): "60", (0.5, 0.5): "40", (3.5, 3.5): "80", (8.5, 8.5): "0"}
+    assert {place: found[place] for place in wanted} == wanted and len(found) == 100
+    shades = axis.collections[0].to_rgba(axis.collections[0].get_array())
+    assert luminance(shades[3, 3, :3]) < luminance(shades[3, 5, :3]) < luminance(shades[0, 1, :3])
+
+
+def test_all_confusion_matrices_share_one_scale_that_is_shown():
+    bars = []
+    for errors in (1, 30):
+        figure = figures.confusion(np.full((10, 10), errors) + np.diag(np.full(10, 100)), NAMES)
+        cells, bar = figure.axes[0].collections[0], figure.axes[1]
+        assert (cells.norm.vmin, cells.norm.vmax) == (0, 100)
+        bars.append((bar.get_ylim(), [text.get_text() for text in bar.get_yticklabels()], cells.to_rgba([5]).tolist()))
+    assert bars[0] == bars[1] and bars[0][1][-1] == "100" and "percent" in bar.get_ylabel()
+
+
+def test_precision_recall_sorted_and_in_percent():
+    precision, recall = np.linspace(0.5, 0.95, 10), np.linspace(1.0, 0.55, 10)
+    figure = figures.precision_recall(precision, recall, NAMES)
+    assert_nothing_is_cut_off(figure)
+    (axis,) = figure.axes
+    assert [text.get_text() for text in axis.get_yticklabels()] == list(NAMES[::-1])
+    series = {line.get_label(): line for line in axis.lines}
+    np.testing.assert_allclose(series["precision"].get_xdata(), 100 * precision[::-1])
+    np.testing.assert_allclose(series["recall"].get_xdata(), 100 * recall[::-1])
+    shapes = {text.get_text(): handle.get_marker() for text, handle in legend(axis)}
+    assert shapes == {name: line.get_marker() for name, line in series.items()} and axis.get_xlim()[1] <= 100
+
+
+def legend(axis):
+    return zip(axis.get_legend().get_texts(), axis.get_legend().legend_handles, strict=True)
+
+
+@pytest.mark.parametrize("count", [4, 5, 10])
+def test_labelled_images_leave_room_for_three_lines(images, count):
+    captions = [f"{number}\nprediction:\nautomobile 99.9%" for number in range(count)]
+    figure = figures.labelled_images(images[:count], captions)
+    assert_nothing_is_cut_off(figure)
+    shown = [axis for axis in figure.axes if axis.images]
+    assert len(shown) == count
+    for number, axis in enumerate(shown):
+        assert np.array_equal(axis.images[0].get_array(), images[number]) and axis.get_xlabel() == captions[number]
+    boxes = [axis.xaxis.label.get_window_extent() for axis in shown]
+    assert not any(one.overlaps(other) for one, other in itertools.combinations(boxes, 2))
+
+
+def test_reliability_diagram_has_confidence_across_and_accuracy_up():
+    bins = np.array([0.15, 0.95]), np.array([0.1, 0.6]), np.array([1, 9]), 0.32
+    figure = figures.reliability_diagram({"before": bins, "after": (*bins[:3], 0.05)})
+    assert_nothing_is_cut_off(figure)
+    for axis, title, error in zip(figure.axes, ("before", "after"), ("32.0", "5.0"), strict=True):
+        (dots,) = axis.collections
+        np.testing.assert_allclose(dots.get_offsets(), [[15, 10], [95, 60]])
+        assert dots.get_sizes()[1] > 2 * dots.get_sizes()[0] and axis.get_title() == title
+        assert axis.get_xlim() == axis.get_ylim() == (0, 100) and axis.get_xlabel() == "confidence (%)"
+        assert f"expected calibration\nerror {error} points" in [text.get_text() for text in axis.texts]
+    assert figure.axes[0].get_ylabel() == "accuracy (%)"
+
+
+# 03-training
 
 
 def test_live_curve_takes_a_training_of_three_batches(capsys):

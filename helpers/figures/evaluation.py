@@ -3,7 +3,7 @@
 import numpy as np
 from matplotlib.colors import PowerNorm
 
-from .style import FAINT, GREY, INK, SMALLEST_FONT, TEST, WIDTH, new_figure, styled
+from .style import FAINT, GREY, INK, TEST, WIDTH, new_figure, styled
 
 # One scale for every confusion matrix of the series; by square roots, so that errors of a few percent can be seen.
 PERCENT = PowerNorm(0.5, 0, 100)
@@ -92,15 +92,16 @@ def precision_recall(precision, recall, names):
 
 
 @styled
-def labelled_images(images, captions, columns=6):
-    """Images in a grid, each with its caption (up to three lines) below."""
+def labelled_images(images, captions, columns=5):
+    """Images in a grid, each with its caption below: up to three lines of up to 16 characters."""
     rows = -(-len(images) // columns)
-    figure, axes = new_figure(rows, columns, height=rows * (WIDTH / columns + 0.95), squeeze=False)
+    figure, axes = new_figure(rows, columns, height=rows * (WIDTH / columns + 1), squeeze=False)
     for axis in axes.flat:
-        axis.axis("off")
+        axis.set(xticks=[], yticks=[])
+        axis.spines[:].set_visible(False)
     for axis, image, caption in zip(axes.flat, images, captions, strict=False):
         axis.imshow(image)
-        axis.set_title(caption, y=-0.07, va="top", fontsize=SMALLEST_FONT, linespacing=1.15)
+        axis.set_xlabel(caption, linespacing=1.15)
     return figure
 
 
