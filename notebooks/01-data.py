@@ -46,12 +46,12 @@ print(f"{dataset.name}: {dataset.source}")
 # the prediction.
 
 # %% tags=["core"]
-opening = 419  # a test image, chosen because it shows the effect well
-explorer = FgsmExplorer(model, shown[opening : opening + 1], labels[opening : opening + 1])
+explorer = FgsmExplorer(model, dataset.x_test[: len(labels)], labels)
+explorer.image.value = figures.OPENING_IMAGE  # chosen because it shows the effect well
 explorer
 
 # %% tags=["core"] slideshow={"slide_type": "subslide"}
-epsilon = 8 / 255
+opening, epsilon = figures.OPENING_IMAGE, 8 / 255
 image = data.to_float(shown[opening : opening + 1])
 adversarial = attacks.fgsm(model, image, labels[opening : opening + 1], epsilon)
 before, after = (evaluation.probabilities(model, x)[0] for x in (image, adversarial))
@@ -415,7 +415,7 @@ my_prediction = 10.0, 10.0  # percent: on the images it was chosen by, on new im
 
 # %% tags=["homework", "solution"]
 def best_of_many(guesses, labels, chosen_on):
-    """The accuracies, in [0, 1], of the network that is best on the first `chosen_on` images: there, and on the rest."""
+    """The accuracies, in [0, 1], of the network that is best on the first `chosen_on` images: there and on the others."""
     correct = guesses == labels
     best = correct[:, :chosen_on].mean(axis=1).argmax()
     return correct[best, :chosen_on].mean(), correct[best, chosen_on:].mean()
