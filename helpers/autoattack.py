@@ -13,7 +13,7 @@ import argparse
 import numpy as np
 
 from . import data, evaluation, robustness, runs
-from .models import keras
+from .backend import keras
 
 ATTACKS = ("apgd-ce", "apgd-t", "fab-t", "square")  # the standard version
 
