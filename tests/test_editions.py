@@ -1,5 +1,6 @@
 """Editions as functions on notebooks: the schedule, the README's parts, the public address. The browser is in test_site."""
 
+import base64
 import shutil
 import subprocess
 import sys
@@ -9,11 +10,24 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from bs4 import BeautifulSoup
 from IPython.core.interactiveshell import InteractiveShell
 from packaging.requirements import Requirement
 from traitlets.config import Config
 
-from helpers.editions import address, cells, lecture, readme, schedule
+from helpers.editions import (
+    address,
+    cells,
+    clock,
+    formulas,
+    lecture,
+    pages,
+    readme,
+    reveal,
+    schedule,
+    site,
+    slides,
+)
 
 ROOT = Path(__file__).resolve().parents[1]
 PUBLIC = "https://github.com/someone/else"
@@ -57,7 +71,7 @@ def small():
     book.cells = [
         text("# 07 · Small\n\n**The question:** why?\n\nTime: 3 minutes.", "core", slide="slide"),
         text(NOTE, "core", slide="notes"),
-        code("from helpers import check\n\ncheck.ready()", "core", "setup", outputs=["ready"]),
+        code("from helpers import check\n\ncheck.ready()", "core", "setup", slideshow={"slide_type": "skip"}),
         text("**Bet:** how many?", "core", "bet", slide="slide"),
         code("my_bet = 3", "core", "bet"),
         code("print(4)", "core", "reveal", outputs=["4"], jupyter={"outputs_hidden": True}),
@@ -97,6 +111,133 @@ def test_the_lecture_edition_is_the_core_without_outputs_then_an_appendix(small)
     folded = [cell.source for cell in ran if cell.metadata.get("jupyter", {}).get("source_hidden")]
     assert folded == [small.cells[2].source, SOLUTION]
     assert nbformat.writes(small) == before
+
+
+def test_the_clock_counts_words_bets_and_figures(small):
+    small.cells[5].outputs.append(nbformat.v4.new_output("display_data", {"image/png": "…"}))
+    small.cells[12].source += "\n\n[Four words, one link](https://example.org/not/read) and $$x + y$$ `no_code(1, 2)`."
+    words = len("07 Small The question why Time 3 minutes Bet how many Four as you see What we saw".split())
+    words += len("Four words one link and formula formula".split())
+    assert clock.of(small, 30) == clock.Clock(words=words, bets=1, figures=1, waiting=30)
+    assert clock.Clock(words=260, bets=1, figures=3, waiting=30).minutes == 2 + 1 + 1 + 0.5
+
+
+@pytest.mark.parametrize("name", cells.names())
+def test_each_notebook_keeps_to_its_minutes(name):
+    found = clock.of(cells.stored()[name], clock.measured().get(name, 0))
+    assert found.minutes <= schedule.MINUTES[name], found
+
+
+# Slides and site
+
+
+def test_a_deck_has_each_answer_on_a_step_of_its_own(small):
+    made = slides.edition(small)
+    assert [cell.source.splitlines()[0] for cell in made.cells] == [
+        "# 07 · Small",
+        "Say it slowly.",
+        "**Bet:** how many?",
+        "print(4)",
+        "Four, as you see.",
+        "## What we saw",
+    ]
+    assert [cells.slide_type(cell) for cell in made.cells[3:5]] == ["fragment", "fragment"]
+
+
+def test_the_notes_of_a_deck_tell_minute_and_time():
+    group = "<section>{}</section>"
+    deck = BeautifulSoup(f'<div class="slides">{group.format(group.format("word " * 130) * 3)}</div>', "html.parser")
+    notes = slides.timed(deck, 27, 12, "10:15").select("aside.notes")
+    assert [note.p.get_text() for note in notes] == [
+        "Minute 27 of 75 · 10:42",
+        "Minute 31 of 75 · 10:46",
+        "Minute 35 of 75 · 10:50",
+    ]
+
+
+def test_students_pages_fold_answers_and_hold_no_solution(small):
+    small.cells[9].source += "\n\n<details><summary>Idea</summary>\n\nTwo times.\n\n</details>"
+    made = site.for_students(small)
+    assert not [source for source in sources(made) if source in (NOTE, SOLUTION, "my_bet = 3") or "Two times" in source]
+    assert [
+        (cell.source, cell.metadata.opens, cell.metadata.closes) for cell in made.cells if cells.has(cell, "reveal")
+    ] == [
+        ("print(4)", True, False),
+        ("Four, as you see.", False, True),
+    ]
+    assert made.cells[-3].source == "assert double(2) == 4" and not made.cells[-3].outputs
+
+
+PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg=="
+
+
+def output(**kinds):
+    kinds = {kind.replace("_", "/", 1).replace("_xml", "+xml"): value for kind, value in kinds.items()}
+    return nbformat.v4.new_output("display_data", kinds)
+
+
+# What a teacher's own cell may hold → what the page then has.
+SHOWN = {
+    "a plot": (output(image_png=PIXEL, text_plain="<Figure>"), 'img[alt="Output of cell 2"]'),
+    "a photograph": (output(image_jpeg=PIXEL, text_plain="<PIL>"), 'img[src^="data:image/jpeg"]'),
+    "a drawing": (output(image_svg_xml="<svg/>"), 'img[src^="data:image/svg+xml"]'),
+    "a table": (output(text_html="<table><tr><td>1</td></tr></table>", text_plain="1"), "td"),
+    "a formula": (output(text_latex="$x^2$", text_plain="x**2"), ".formula svg"),
+    "words": (output(text_markdown="**bold**"), "strong"),
+    "a value": (output(text_plain="42"), "pre"),
+    "a script": (output(text_html="<script>1</script>"), "script"),
+    "data with words for them": (output(application_json={"a": 1}, text_plain="{'a': 1}"), "pre"),
+    "an error": (nbformat.v4.new_output("error", ename="E", evalue="e", traceback=["\x1b[31mE\x1b[0m: e"]), "pre"),
+    "a warning": (nbformat.v4.new_output("stream", name="stderr", text="careful"), "pre"),
+}
+REFUSED = {
+    "data for Jupyter alone": output(application_json={"a": 1}),
+    "a picture from elsewhere": output(text_html='<img src="https://example.org/x.png">'),
+    "a frame": output(text_html='<iframe src="https://example.org"></iframe>'),
+    "a picture that is not there": "![](no-such.png)",
+    "a pasted picture that is lost": "![](attachment:image.png)",
+    "a formula nobody knows": r"$\nonsense x$",
+}
+
+
+def with_a_cell(content):
+    """A notebook that somebody added to: its second cell has no tags, and this source or output."""
+    cell = nbformat.v4.new_markdown_cell(content) if isinstance(content, str) else nbformat.v4.new_code_cell("1")
+    if not isinstance(content, str):
+        cell.outputs = [content]
+    return nbformat.v4.new_notebook(cells=[text("# A title", "core", slide="slide"), cell])
+
+
+@pytest.mark.parametrize("name", SHOWN)
+def test_whatever_jupyter_stores_is_shown(name):
+    shown, selector = SHOWN[name]
+    book = with_a_cell(shown)
+    assert pages.page(site.folded(pages.numbered(book)), "site").select(f"main {selector}")
+    book = with_a_cell(shown)
+    book.cells[1].metadata.tags = ["core"]
+    assert pages.page(slides.edition(book), "slides", [str(reveal.folder())]).select(f".slides {selector}")
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_a_page_cannot_show_is_refused_with_its_cell(name):
+    with pytest.raises(pages.Refused, match="cell 2"):
+        pages.page(pages.numbered(with_a_cell(REFUSED[name])), "site")
+
+
+def test_pasted_pictures_pictures_beside_the_notebook_and_dollars_are_shown(tmp_path, monkeypatch):
+    (tmp_path / "logo.png").write_bytes(base64.b64decode(PIXEL))
+    monkeypatch.setattr(cells, "NOTEBOOKS", tmp_path)
+    book = with_a_cell("It costs $5, or $10; `$PATH`.\n\n![ours](logo.png) ![theirs](attachment:a.png) $a_1$")
+    book.cells[1].attachments = {"a.png": {"image/png": PIXEL}}
+    book.cells[1].source += "\n\n\\begin{equation}\nE = mc^2\n\\end{equation}"
+    page = pages.page(pages.numbered(book), "site")
+    assert "It costs $5, or $10; $PATH." in page.get_text() and len(page.select(".formula")) == 2
+    assert [image["src"][:22] for image in page.select("img")] == ["data:image/png;base64,"] * 2
+
+
+def test_formulas_are_paths_that_need_no_font():
+    drawn = formulas.picture(r"\lVert g\rVert_1 = \sum_{i=1}^{3072} |g_i|", True)
+    assert "<text" not in drawn and drawn.count("<path") > 10 and "<math" in drawn
 
 
 def test_git_ignores_what_the_editions_write():

@@ -1,8 +1,11 @@
-"""One source, several editions.
+"""One source, several editions. Each command writes what it is called after, at the top level, where git ignores it.
 
-python -m helpers.editions notebooks [NN-name ...]   run the sources on CIFAR-10, and keep the outputs
-python -m helpers.editions site|slides               write a folder of that name, which git ignores
-python -m helpers.editions address                   write the public address of pyproject.toml wherever it is used
+notebooks [NN-name ...]    run the sources on CIFAR-10, and keep the outputs beside them
+lecture                    what is projected (--open: in JupyterLab; --clock: its minutes; --guide: a page for the eve)
+student                    what students work on, and student.zip
+site                       pages to read at home
+slides                     decks to teach from without a kernel
+address                    copy the public address of pyproject.toml to wherever it is used
 """
 
 import argparse
@@ -11,45 +14,74 @@ import sys
 from . import cells
 
 
+def _notebooks(chosen):
+    from nbclient.exceptions import CellExecutionError
+
+    from . import notebooks
+
+    try:
+        notebooks.write(chosen.names)
+    except CellExecutionError as error:
+        sys.exit(str(error))
+
+
+def _lecture(chosen):
+    from . import clock, lecture
+
+    books, folder = cells.stored(), cells.ROOT / "lecture"
+    if chosen.measure:
+        for name, (seconds, cell) in clock.measure(books).items():
+            print(f"{name}: the longest wait is {seconds:.1f} s, for {cell}")
+    if chosen.clock or chosen.measure:
+        print(*clock.table(books), sep="\n")
+        return
+    lecture.write(folder, books)
+    print(f"The lecture edition is in {folder}.")
+    if chosen.open:
+        sys.exit(lecture.show(folder))
+
+
+def _site(chosen):
+    from . import site
+
+    site.write(cells.ROOT / "site", cells.stored())
+    print(
+        f"Open {cells.ROOT / 'site' / 'index.html'}; the teachers' pages begin at {site.TEACHERS}/index.html beside it."
+    )
+
+
+def _slides(chosen):
+    from . import slides
+
+    slides.write(cells.ROOT / "slides", cells.stored(), chosen.begin)
+    print(f"Open {cells.ROOT / 'slides' / '01-data.html'}; S opens the speaker's window.")
+
+
+def _address(chosen):
+    from . import address
+
+    address.renew()
+
+
 def main():
     parser = argparse.ArgumentParser(
         prog="python -m helpers.editions", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    commands = parser.add_subparsers(dest="edition", required=True, metavar="EDITION")
-    commands.add_parser("notebooks").add_argument("names", nargs="*", metavar="NN-name")
-    commands.add_parser("lecture").add_argument("--open", action="store_true", help="open it in JupyterLab")
-    for name in ("site", "slides", "address"):
-        commands.add_parser(name)
+    commands = parser.add_subparsers(required=True, metavar="EDITION")
+    for name, run in (("notebooks", _notebooks), ("lecture", _lecture), ("site", _site), ("slides", _slides)):
+        commands.add_parser(name).set_defaults(run=run)
+    commands.add_parser("address").set_defaults(run=_address)
+    commands.choices["notebooks"].add_argument("names", nargs="*", metavar="NN-name")
+    commands.choices["slides"].add_argument("--begin", default="10:15", help="when the lecture begins, for the notes")
+    lecturer = commands.choices["lecture"].add_mutually_exclusive_group()
+    lecturer.add_argument("--open", action="store_true", help="open it in JupyterLab")
+    lecturer.add_argument("--clock", action="store_true", help="add up the minutes of each notebook")
+    lecturer.add_argument("--measure", action="store_true", help="run every notebook and keep how long a class waits")
     chosen = parser.parse_args()
-    if chosen.edition == "notebooks":
-        from nbclient.exceptions import CellExecutionError
-
-        from . import notebooks
-
-        try:
-            notebooks.write(chosen.names)
-        except (CellExecutionError, OSError, ValueError) as error:
-            sys.exit(str(error))
-    elif chosen.edition == "address":
-        from . import address
-
-        address.renew()
-    elif chosen.edition == "lecture":
-        from . import lecture
-
-        folder = cells.ROOT / "lecture"
-        lecture.write(folder, cells.stored())
-        print(f"The lecture edition is in {folder}.")
-        if chosen.open:
-            sys.exit(lecture.show(folder))
-    else:
-        from . import site, slides
-
-        folder = cells.ROOT / chosen.edition
-        {"site": site.write, "slides": slides.write}[chosen.edition](folder, cells.stored())
-        size = sum(path.stat().st_size for path in folder.glob("*.html"))
-        first = folder / ("index.html" if chosen.edition == "site" else "01-data.html")
-        print(f"{size / 1e6:.1f} MB in {folder}: open {first}")
+    try:
+        chosen.run(chosen)
+    except (OSError, ValueError) as error:
+        sys.exit(str(error))
 
 
 if __name__ == "__main__":

@@ -73,6 +73,12 @@ def has(cell, *roles):
     return not tags(cell).isdisjoint(roles) or ("notes" in roles and slide_type(cell) == "notes")
 
 
+def solves(cell):
+    """Whether a cell holds the solution of an exercise: by its role, or because its source is folded."""
+    folded = cell.metadata.get("jupyter", {}).get("source_hidden", False)
+    return has(cell, "solution") or (folded and part(cell) == "homework")
+
+
 def slide_type(cell):
     """What a cell does to a deck: "slide", "subslide", "fragment", "skip", "notes", or None where it goes on."""
     return cell.metadata.get("slideshow", {}).get("slide_type")

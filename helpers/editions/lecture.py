@@ -31,7 +31,7 @@ STYLE = """.jp-RenderedImage img { width: min(100%, 82vw); max-height: 80vh; obj
 .jp-InputPrompt, .jp-OutputPrompt { min-width: 2.5rem; }
 """
 # Run by each kernel of this server before its first cell, while the lecturer reads out the title.
-STARTUP = """import helpers.models  # starts TensorFlow
+STARTUP = """import helpers.backend  # starts TensorFlow
 
 del helpers
 """

@@ -1,67 +1,124 @@
-"""Notebooks as HTML pages that load nothing from anywhere: what the site and the decks share. No cell is run.
+"""Notebooks as HTML that loads nothing from anywhere: what the site and the decks share. No cell is run.
 
-Formulas become MathML here. The sliders are computed here, on CIFAR-10 where this machine has it and otherwise on the
-sketches.
+Whatever a notebook may hold is shown, or refused with the number of its cell: formulas become paths, pictures beside
+the notebook and pasted ones become part of the page, and the sliders compute in the page.
 """
 
+import base64
 import functools
 import html
+import mimetypes
 import re
 from pathlib import Path
 
 import nbformat
 from bs4 import BeautifulSoup
-from latex2mathml.converter import convert
+from jinja2 import pass_context
 from nbconvert import HTMLExporter
 from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 from pygments.formatters import HtmlFormatter
 
-from .. import data, figures, runs
-from ..explorer import FgsmExplorer
-from . import notebooks
+from . import cells, formulas, notebooks
 
 TEMPLATES = Path(__file__).resolve().parent / "templates"
-SLIDERS = 20  # images, 10 kB each
+SLIDERS = 20  # images, 4 kB each
+PICTURES = ("image/png", "image/jpeg", "image/gif", "image/webp", "image/svg+xml")
+SHOWN = ("text/html", "text/markdown", "text/latex", "text/plain")  # the best first
 
 
-class _Renderer(IPythonRenderer):
-    """Markdown to HTML, with formulas as MathML, which browsers draw without help."""
+class Refused(ValueError):
+    """What a page cannot show, with the number of its cell, counted from 1."""
 
-    def block_math(self, body):
-        return convert(body, display="block")
-
-    def inline_math(self, body):
-        return convert(body)
+    def __init__(self, cell, reason):
+        super().__init__(f"cell {cell.metadata['number']}: {reason}")
 
 
 class _Exporter(HTMLExporter):
-    def default_filters(self):
-        yield from super().default_filters()
-        renderer = _Renderer(escape=False, exclude_anchor_links=True)
-        yield "markdown2html", lambda source: MarkdownWithMath(renderer=renderer).render(source)
+    @pass_context
+    def markdown2html(self, context, source):
+        return rendered(source, context["cell"])
+
+
+def rendered(markdown, cell):
+    """The Markdown of a cell, or of its output, as HTML. Raises Refused."""
+    try:
+        text, found = formulas.taken_out(markdown)
+    except ValueError as error:
+        raise Refused(cell, error) from None
+    renderer = IPythonRenderer(escape=False, exclude_anchor_links=True, attachments=cell.get("attachments", {}))
+    try:
+        text = formulas.put_back(MarkdownWithMath(renderer=renderer).render(text), found)
+    except Exception as error:  # a pasted picture that is not there
+        raise Refused(cell, error) from None
+    return self_contained(text, cell)
+
+
+def self_contained(text, cell):
+    """HTML with its pictures in it. Raises Refused for what a page without a network would miss."""
+    if not re.search(r"<(img|script|iframe|video|audio|source|link|object|embed)\b", text, re.IGNORECASE):
+        return text
+    soup = BeautifulSoup(text, "html.parser")
+    for node in soup.find_all(True):
+        address = node.get("src") or (node.get("href") if node.name == "link" else None) or node.get("data")
+        if not address or node.name == "a" or address.startswith(("data:", "#")):
+            continue
+        path = cells.NOTEBOOKS / address
+        if node.name != "img" or "://" in address or not path.is_file():
+            kind = "is not beside the notebook" if "://" not in address else "would be loaded from elsewhere"
+            raise Refused(cell, f"{address} {kind}: save it there, as a picture, and name it by its file name")
+        kind = mimetypes.guess_type(path.name)[0] or "image/png"
+        node["src"] = f"data:{kind};base64,{base64.b64encode(path.read_bytes()).decode()}"
+    return str(soup)
 
 
 @functools.cache
-def sliders():
-    """The explorer as a piece of HTML that needs no kernel: the running photograph, then the first test images."""
+def sliders(networks, first):
+    """The explorer as a piece of HTML that computes in the page: recorded runs by name, on `first` and the next images."""
+    from .. import data, runs
+    from ..explorer import FgsmExplorer
+
     dataset = data.load(download=False)
+    models = {name: runs.load(name, dataset.name).model for name in networks}
     shown = slice(data.ORIGINAL_TEST_IMAGES)
-    explorer = FgsmExplorer(runs.load("vgg3", dataset.name).model, dataset.x_test[shown], dataset.y_test[shown])
-    origin = f"Computed for this page on {SLIDERS} test images of {dataset.name}."
-    return (
-        f'{explorer.to_html([figures.RUNNING_IMAGE, *range(SLIDERS - 1)], whole=False)}<p class="origin">{origin}</p>'
+    explorer = FgsmExplorer(
+        models if len(models) > 1 else models.popitem()[1], dataset.x_test[shown], dataset.y_test[shown]
     )
+    others = [index for index in range(SLIDERS) if index != first][: SLIDERS - 1]
+    origin = f"Computed in this page, on {SLIDERS} test images of {dataset.name}."
+    return f'{explorer.to_html([first, *others], whole=False)}<p class="origin">{origin}</p>'
+
+
+def _explorer(cell):
+    """The sliders of a cell that shows them: the runs that it names, on the image that it begins with."""
+    from .. import figures, runs
+
+    known = [path.name for path in sorted((runs.RECORDED / "cifar10").iterdir())]
+    named = [name for name in re.findall(r'"([\w-]+)"', cell.source) if name in known]
+    start = re.search(r"image\.value = (?:figures\.)?(\w+)", cell.source)
+    first = start[1] if start else "RUNNING_IMAGE"
+    first = int(first) if first.isdigit() else getattr(figures, first, figures.RUNNING_IMAGE)
+    return sliders(tuple(dict.fromkeys(named)) or ("vgg3",), first)
 
 
 def markdown(text):
+    """A notebook of one Markdown cell."""
     return nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell(text)])
 
 
-def page(book, template, explorer, more=(), **resources):
-    """A notebook as one HTML page that loads nothing, parsed."""
+def numbered(book):
+    """A notebook whose cells know their numbers, as JupyterLab counts them."""
+    for number, cell in enumerate(book.cells, start=1):
+        cell.metadata["number"] = number
+        cell.metadata["tags"] = sorted(cells.tags(cell))
+    return book
+
+
+def page(book, template, more=(), **resources):
+    """A notebook as one HTML page that loads nothing, parsed. Raises Refused."""
+    numbered(book) if not all("number" in cell.metadata for cell in book.cells) else None
     for cell in book.cells:
         if cell.cell_type == "code":
-            cell.outputs = list(_outputs(cell, explorer))
+            cell.outputs = [shown for output in _with_captions(cell) if (shown := _shown(output, cell, template))]
     exporter = _Exporter(
         template_name=template,
         extra_template_basedirs=[str(TEMPLATES)],
@@ -76,28 +133,61 @@ def page(book, template, explorer, more=(), **resources):
     soup = BeautifulSoup(text, "html.parser")
     for link in soup.find_all("a", href=True):
         link["href"] = re.sub(r"^([\w-]+)\.(ipynb|md)\b", r"\1.html", link["href"])
-    formulas = ", math[display=block]" if template == "site" else ""  # wider than a phone with some fonts
-    for block in soup.select(f"table{formulas}"):
-        block.wrap(soup.new_tag("div", attrs={"class": "wide"}))
+    for table in soup.find_all("table"):
+        table.wrap(soup.new_tag("div", attrs={"class": "wide"}))
     for block in soup.select("pre, .wide"):
         block["tabindex"] = "0"  # so that the keyboard can scroll what is wider than the screen
     return soup
 
 
-def _outputs(cell, explorer):
-    """A cell's outputs: each picture and its caption as one figure, and the explorer of the test images."""
-    outputs = iter(cell.outputs)
-    for output in outputs:
-        shown = output.get("data", {})
-        if "image/png" in shown:
-            alt = html.escape(output.metadata["image/png"]["alt"])
-            next(outputs)  # the caption, which figures.show puts below; to a screen reader it would say the same again
-            picture = f'<img alt="{alt}" src="data:image/png;base64,{shown["image/png"]}">'
-            yield _html(f'<figure>{picture}<figcaption aria-hidden="true">{alt}</figcaption></figure>')
-        elif shown.get("text/plain") == notebooks.NO_KERNEL and "FgsmExplorer(model, dataset.x_test" in cell.source:
-            yield _html(explorer)
-        else:
+def _with_captions(cell):
+    """A cell's outputs, each picture with the caption that figures.show puts below it: one figure."""
+    outputs = list(cell.outputs)
+    while outputs:
+        output = outputs.pop(0)
+        picture = next((kind for kind in PICTURES if kind in output.get("data", {})), None)
+        if not picture:
             yield output
+            continue
+        told = output.metadata.get(picture, {}).get("alt")
+        below = outputs[0].get("data", {}).get("text/markdown") if outputs else None
+        captioned = told is not None and below == f"*{html.escape(told, quote=False)}*"
+        if captioned:
+            outputs.pop(0)
+        yield _html(
+            _figure(output.data[picture], picture, told or f"Output of cell {cell.metadata['number']}", captioned)
+        )
+
+
+def _figure(content, kind, alt, captioned):
+    """A picture with its text alternative, which stands below it as well where it is a caption."""
+    encoded = base64.b64encode(content.encode()).decode() if kind == "image/svg+xml" else "".join(content.split())
+    alt = html.escape(alt)
+    # To a screen reader the caption would say the same again.
+    caption = f'<figcaption aria-hidden="true">{alt}</figcaption>' if captioned else ""
+    return f'<figure><img alt="{alt}" src="data:{kind};base64,{encoded}">{caption}</figure>'
+
+
+def _shown(output, cell, template):
+    """An output as it is exported, or None where a deck leaves it out. Raises Refused."""
+    kinds = output.get("data")
+    if kinds is None:  # printed text, or an error
+        return output
+    if kinds.get("text/plain") == notebooks.NO_KERNEL or notebooks.WIDGET in kinds:
+        if "FgsmExplorer(" in cell.source and "x_test" in cell.source:
+            return _html(_explorer(cell))
+        return None if template == "slides" else _html(f"<p>{notebooks.NO_KERNEL}</p>")
+    best = next((kind for kind in SHOWN if kind in kinds), None)
+    if best is None:
+        raise Refused(cell, f"an output of the kind {', '.join(kinds)} can be shown by Jupyter alone; show a picture")
+    text = kinds[best]
+    if best in ("text/markdown", "text/latex"):
+        return _html(rendered(text, cell))
+    return (
+        _html(self_contained(text, cell))
+        if best == "text/html"
+        else nbformat.v4.new_output("display_data", {best: text})
+    )
 
 
 def _html(text):
@@ -105,5 +195,6 @@ def _html(text):
 
 
 def write(path, soup):
+    """Write a page."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(str(soup), encoding="utf-8", newline="\n")

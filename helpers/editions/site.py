@@ -1,27 +1,61 @@
-"""The site: all notebooks as pages to read at home or on a phone."""
+"""The site: all notebooks as pages to read at home or on a phone, and the same once more for teachers.
+
+Students' pages fold each answer under its bet and leave solutions and speaker notes out. The teachers' pages, in the
+folder `teachers`, have everything; no page of the students leads there.
+"""
 
 import base64
+import copy
 import hashlib
+import re
 
 from . import address, cells
-from .pages import markdown, page, sliders
+from .pages import Refused, markdown, numbered, page
 from .pages import write as write_page
 
 POLICY = (
     "default-src 'none'; base-uri 'none'; form-action 'none'; img-src data:; style-src 'unsafe-inline'; "
     "worker-src blob:; script-src "
 )
+TEACHERS = "teachers"
+SOLUTION = re.compile(r"<details>\s*<summary>(?:Solution|Idea)</summary>.*?</details>", re.DOTALL)
 
 
 def write(folder, books):
-    """The hand-out: an index, one page a notebook, and the glossary, each with ways to the others."""
-    where, explorer, names = address.repository(), sliders(), list(books)
-    pages = {
-        "index": markdown(_index(books)),
-        **books,
-        "glossary": markdown((cells.NOTEBOOKS / "glossary.md").read_text()),
-    }
-    for name, book in pages.items():
+    """Write the pages of the students into `folder`, and those of the teachers into a folder in it."""
+    _write_all(folder, {name: for_students(copy.deepcopy(book)) for name, book in books.items()})
+    _write_all(folder / TEACHERS, {name: folded(numbered(copy.deepcopy(book))) for name, book in books.items()})
+
+
+def for_students(book):
+    """A notebook without solutions and speaker notes, and without what a self-check says of the solution."""
+    book = numbered(book)
+    book.cells = [
+        cell for cell in book.cells if not cells.has(cell, "notes") and not cells.solves(cell) and not address.is_for_colab(cell)
+    ]
+    for cell in book.cells:
+        if cells.has(cell, "check") and cell.cell_type == "code":
+            cell.outputs = []
+        if cell.cell_type == "markdown":
+            cell.source = SOLUTION.sub("", cells.NOTES.sub("", cell.source))
+    return folded(book)
+
+
+def folded(book):
+    """A notebook whose bets can be played: their own code is left out, and each answer is folded under its question."""
+    book.cells = [cell for cell in book.cells if not (cells.has(cell, "bet") and cell.cell_type == "code")]
+    reveals = [cells.has(cell, "reveal") for cell in book.cells]
+    for cell, before, here, after in zip(book.cells, [False, *reveals], reveals, [*reveals[1:], False]):
+        cell.metadata["opens"] = here and not before
+        cell.metadata["closes"] = here and not after
+    return book
+
+
+def _write_all(folder, books):
+    """An index, one page a notebook, and the glossary, each with ways to the others."""
+    where, names = address.repository(), list(books)
+    glossary = markdown((cells.NOTEBOOKS / "glossary.md").read_text(encoding="utf-8"))
+    for name, book in {"index": markdown(_index(books)), **books, "glossary": glossary}.items():
         ways = [("index", "All notebooks"), ("glossary", "Symbols and glossary")]
         elsewhere = [(where, "The repository")] if where else []
         if name in books:
@@ -32,15 +66,19 @@ def write(folder, books):
             elsewhere = [(link(where, name), f"This notebook on {site}") for site, link in links if where]
         ways = " ".join(f'<a href="{other}.html">{text}</a>' for other, text in ways if other != name)
         elsewhere = " · ".join(f'<a href="{link}">{text}</a>' for link, text in elsewhere)
-        write_page(folder / f"{name}.html", _locked(page(book, "site", explorer, ways=ways, elsewhere=elsewhere)))
+        try:
+            made = page(book, "site", ways=ways, elsewhere=elsewhere)
+        except Refused as error:
+            raise ValueError(f"{name}, {error}") from None
+        write_page(folder / f"{name}.html", _locked(made))
 
 
 def _index(books):
     """The index, as Markdown: the notebooks with their questions."""
-    heading = (cells.NOTEBOOKS.parent / "README.md").read_text(encoding="utf-8").splitlines()[0]
+    heading = (cells.ROOT / "README.md").read_text(encoding="utf-8").splitlines()[0]
     about = (
-        "The notebooks of one lecture, with everything that they print and draw. No page needs a network. Solutions and "
-        "the speaker's notes unfold on a click. The sliders of [05-fgsm](05-fgsm.html) work here, too."
+        "The notebooks of one lecture, with everything that they print and draw. No page needs a network, and the sliders "
+        "compute in the page. Answers are folded under their questions: bet first."
     )
     lines = [heading, about, "## The notebooks"]
     for name, book in books.items():
@@ -52,7 +90,7 @@ def _index(books):
 
 def _locked(soup):
     """The page with a policy under which it runs the scripts that are in it, and neither runs nor loads any other."""
-    digests = [hashlib.sha256(script.string.encode()).digest() for script in soup.find_all("script")]
+    digests = [hashlib.sha256((script.string or "").encode()).digest() for script in soup.find_all("script")]
     sources = " ".join(f"'sha256-{base64.b64encode(digest).decode()}'" for digest in digests) or "'none'"
     policy = soup.new_tag("meta", attrs={"http-equiv": "Content-Security-Policy", "content": POLICY + sources})
     soup.head.meta.insert_after(policy)

@@ -1,29 +1,53 @@
-"""The decks: a reveal.js deck for each notebook, for who teaches without a kernel."""
+"""The decks: a reveal.js deck for each notebook's core, for who teaches without a kernel."""
 
 import copy
-from importlib.resources import files
 
-from . import cells
-from .pages import page, sliders
+from . import address, cells, clock, reveal, schedule
+from .pages import Refused, numbered, page
 from .pages import write as write_page
 
-REVEAL = files("sphinx_revealjs") / "_static" / "revealjs"
 WIDTH, HEIGHT = 1280, 720  # of a slide, in CSS pixels
+BEGIN = "10:15"
+REPLAY_STEPS = 5
 
 
-def write(folder, books):
-    """A deck for each notebook: its core cells as they are shown, without code, with the notes for the speaker."""
-    explorer = sliders()
+def write(folder, books, begin=BEGIN):
+    """Write a deck for each notebook; its notes tell the minute of the lecture and the time, if it begins at `begin`."""
+    resources = {"width": WIDTH, "height": HEIGHT, "steps": REPLAY_STEPS}
+    start = 0
     for name, book in books.items():
-        book.cells = [cell for cell in book.cells if cells.part(cell) == "core" and cells.slide_type(cell) != "skip"]
-        for cell in book.cells:
-            cell.source = cells.NOTES.sub(r"\1", cell.source)  # the speaker's window has no use for a fold
-            if _is_listing(cell):
-                cell.metadata.slideshow = {"slide_type": "subslide"}
-        write_page(
-            folder / f"{name}.html",
-            _completed(page(book, "slides", explorer, [str(REVEAL)], width=WIDTH, height=HEIGHT)),
-        )
+        try:
+            deck = page(edition(book), "slides", [str(reveal.folder())], **resources)
+        except Refused as error:
+            raise ValueError(f"{name}, {error}") from None
+        timed(completed(deck), start, schedule.MINUTES.get(name, 0), begin)
+        start += schedule.MINUTES.get(name, 0)
+        write_page(folder / f"{name}.html", deck)
+
+
+def edition(book):
+    """What is projected of a notebook: its core, without the bets' own code, and each answer on a step of its own."""
+    book = numbered(copy.deepcopy(book))
+    book.cells = [cell for cell in book.cells if _is_projected(cell)]
+    for cell in book.cells:
+        cell.source = cells.NOTES.sub(r"\1", cell.source)  # the speaker's window has no use for a fold
+        if _is_listing(cell):
+            _step(cell, "subslide")
+        elif cells.has(cell, "reveal") and cells.slide_type(cell) in (None, "", "-"):
+            _step(cell, "fragment")
+        cell.metadata["replay"] = cell.cell_type == "code" and clock.LIVE in cell.source
+    return book
+
+
+def _is_projected(cell):
+    code_of_a_bet = cells.has(cell, "bet") and cell.cell_type == "code"
+    nothing_to_see = cell.cell_type == "code" and not cell.outputs
+    hidden = cells.slide_type(cell) == "skip" or address.is_for_colab(cell)
+    return cells.part(cell) == "core" and not (code_of_a_bet or nothing_to_see or hidden)
+
+
+def _step(cell, kind):
+    cell.metadata["slideshow"] = {"slide_type": kind}
 
 
 def _is_listing(cell):
@@ -33,17 +57,43 @@ def _is_listing(cell):
     )
 
 
-def _completed(deck):
+def completed(deck):
     """The deck with the last heading on each slide that has none, and a slide's notes on those below it as well."""
     heading = None
     for group in deck.select(".slides > section"):
         slides, notes = group.find_all("section", recursive=False), group.aside
         for slide in slides:
             heading = slide.find(["h1", "h2", "h3"]) or heading
-            if not slide.find(["h1", "h2", "h3"]):
+            if not slide.find(["h1", "h2", "h3"]) and heading:
                 slide.insert(0, copy.copy(heading))
         for slide in reversed(slides):  # notes stand below what they speak of
             notes = slide.aside or notes
             if notes and not slide.aside:
                 slide.append(copy.copy(notes))
     return deck
+
+
+def timed(deck, start, minutes, begin):
+    """The deck whose notes begin with the minute and the time of each slide: `minutes` spread by what is on the slides."""
+    slides = deck.select(".slides > section > section")
+    weights = [_seconds(slide) for slide in slides]
+    hours, first = map(int, begin.split(":"))
+    passed = 0
+    for slide, weight in zip(slides, weights):
+        minute = start + minutes * passed / sum(weights)
+        now = hours * 60 + first + round(minute)
+        line = deck.new_tag("p")
+        line.string = f"Minute {minute:.0f} of {schedule.LECTURE} · {now // 60 % 24}:{now % 60:02}"
+        if not slide.aside:
+            slide.append(deck.new_tag("aside", attrs={"class": "notes"}))
+        slide.aside.insert(0, line)
+        passed += weight
+    return deck
+
+
+def _seconds(slide):
+    """How long a slide takes, by the measures of the clock."""
+    notes = " ".join(note.get_text() for note in slide.select("aside"))
+    read = clock.words(slide.get_text()) - clock.words(notes)
+    pictures = len(slide.select("figure"))
+    return max(1, 60 * read / clock.WORDS_PER_MINUTE + clock.SECONDS_PER_FIGURE * pictures)

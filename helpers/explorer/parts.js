@@ -68,7 +68,8 @@ function buildPicture(parent, className) {
 
 // One network: what it predicts, the verdict, and the probabilities before and after the attack.
 function buildNetwork(parent, number, network, title, names, several, picked) {
-  const section = make(parent, "section", `net n${number % 4}`, "", { "aria-label": title, "data-network": network });
+  // Not a section, which a deck would take for a slide.
+  const section = make(parent, "div", `net n${number % 4}`, "", { role: "group", "aria-label": title, "data-network": network });
   const head = several
     ? make(section, "button", "title", title, { type: "button", title: "show the adversarial example of this network" })
     : make(section, "p", "title", title);
