@@ -76,6 +76,8 @@ RECIPES = {
         attack=AttackConfig(epsilon=8 / 255, step_size=10 / 255),
         **MUON,
     ),
+    # The same without the attack: what robustness costs is the difference to this one.
+    "standard-twin": Recipe("plain_stem", epochs={"cifar10": 15, "sketches": 6}, batch_size=500, **MUON),
     "adversarial-pgd": Recipe(
         "plain_stem",
         epochs={"cifar10": 10, "sketches": 6},

@@ -231,12 +231,9 @@ def test_one_image_needs_no_image_slider(small, images, labels):
     "change, error, message",
     [
         (lambda x, y: (x / 255, y), TypeError, "images: expected uint8"),
-        (lambda x, y: (x[0], y), ValueError, r"images: expected shape \(n, 32, 32, 3\)"),
-        (lambda x, y: (x[:, :28, :28], y), ValueError, r"images: expected shape .* got \(40, 28, 28, 3\)"),
-        (lambda x, y: (x[:0], y[:0]), ValueError, "n at least 1"),
+        (lambda x, y: (x[:, :28, :28], y), ValueError, r"images: .* \(28, 28, 3\)"),
+        (lambda x, y: (x[:0], y[:0]), ValueError, "at least one"),
         (lambda x, y: (x, y[:-1]), ValueError, r"labels: .* shape \(40,\), got \(39,\)"),
-        (lambda x, y: (x, y[:, None]), ValueError, r"labels: .* got \(40, 1\); labels.ravel\(\)"),
-        (lambda x, y: (x, y.astype(float)), TypeError, "labels: expected integers, got float64"),
         (lambda x, y: (x, y + 10), ValueError, "labels: expected classes 0 to 9"),
     ],
 )

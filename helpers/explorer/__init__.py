@@ -15,6 +15,7 @@ import traitlets
 from .. import attacks, evaluation
 from ..classifier import classifier
 from ..data import CLASS_NAMES, to_float
+from ..validation import checked_images, checked_labels
 from . import page, weights
 
 LAST = 32  # ε runs from 0 to 32/255 in steps of 1/255
@@ -81,8 +82,11 @@ class FgsmExplorer:
         if len(set(classes.values())) > 1:
             raise ValueError(f"model: the networks tell different numbers of classes apart: {classes}")
         self._names = _checked_names("class_names", class_names, next(iter(classes.values())), "one per class")
-        self._images, self._labels = _checked(images, labels, len(self._names))
+        self._images = checked_images(images, (32, 32, 3), dtypes=("uint8",))
         count = len(self._images)
+        if not count:
+            raise ValueError("images: expected at least one image, got none")
+        self._labels = checked_labels(labels, count, len(self._names))
         image_names = (f"image {index}" for index in range(count)) if image_names is None else image_names
         self._image_names = _checked_names("image_names", image_names, count, "one per image")
         self._known = {}
@@ -274,25 +278,3 @@ def _checked_names(argument, names, count, each):
     if len(names) != count:
         raise ValueError(f"{argument}: expected {count} names, {each}, got {len(names)}")
     return names
-
-
-def _checked(images, labels, classes):
-    images, labels = np.asarray(images), np.asarray(labels)
-    if images.dtype != np.uint8:
-        raise TypeError(
-            f"images: expected uint8 in 0–255, got {images.dtype}; pass them as helpers.data.load returns them"
-        )
-    if images.ndim != 4 or images.shape[1:] != (32, 32, 3) or not len(images):
-        raise ValueError(
-            f"images: expected shape (n, 32, 32, 3), n at least 1, got {images.shape}; one alone is images[i : i + 1]"
-        )
-    if labels.shape != images.shape[:1]:
-        raise ValueError(
-            f"labels: expected one class number an image, shape ({len(images)},), got {labels.shape}; "
-            "labels.ravel() flattens a column, labels.argmax(axis=1) reads one-hot labels"
-        )
-    if labels.dtype.kind not in "iu":
-        raise TypeError(f"labels: expected integers, got {labels.dtype}; try labels.astype(int)")
-    if not (labels.min() >= 0 and labels.max() < classes):
-        raise ValueError(f"labels: expected classes 0 to {classes - 1}, got {labels.min()} to {labels.max()}")
-    return images, labels

@@ -4,7 +4,7 @@
 function startPage(el, data) {
   const images = data.images.map((image, i) => ({ key: String(i), ...image, pixels: fromBase64(image.pixels) }));
   const model = standIn({
-    ...data, labels: images.map(({ label }) => label), epsilon: 0, image: 0, target: 0, network: 0, alone: -1, only: -1,
+    ...data, labels: images.map(({ label }) => label), epsilon: 0, image: data.first ?? 0, target: 0, network: 0, alone: -1, only: -1,
     attack: Object.keys(data.attacks)[0],
   });
   const extra = []; // functions that list further wants, the most urgent first

@@ -54,17 +54,16 @@ START = """{{
 """
 
 
-def whole(content, title, style=BODY, head=""):
+def whole(content, title):
     """A page of its own around `content`, with a policy under which it runs its own scripts and loads nothing."""
-    digests = (hashlib.sha256(script.encode()).digest() for script in _scripts(content))
-    policy = POLICY + " ".join(f"'sha256-{base64.b64encode(digest).decode()}'" for digest in digests)
-    return PAGE.format(title=html.escape(title), policy=policy, style=style, head=head, content=content)
+    return PAGE.format(title=html.escape(title), policy=policy(content), style=BODY, content=content)
 
 
-def _scripts(content):
-    """The text of every script in HTML that this module wrote."""
-    for part in content.split("<script")[1:]:
-        yield part.split(">", 1)[1].split("</script>", 1)[0]
+def policy(content):
+    """A content security policy under which a page runs the scripts of `content`, which `piece` wrote, and no others."""
+    scripts = (part.split(">", 1)[1].split("</script>", 1)[0] for part in content.split("<script")[1:])
+    digests = (base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() for script in scripts)
+    return POLICY + " ".join(f"'sha256-{digest}'" for digest in digests)
 
 
 PAGE = """<!doctype html>
@@ -78,7 +77,7 @@ PAGE = """<!doctype html>
 <style>
 {style}
 </style>
-{head}</head>
+</head>
 <body>
 <main>
 <h1>{title}</h1>

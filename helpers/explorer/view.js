@@ -138,32 +138,40 @@ function buildView(el, model, source) {
   const parts = titles.map((title, i) => (
     buildNetwork(nets, i, networks[i], title, names, several, () => change(model, "network", i))
   ));
-  const dock = make(el, "div", "dock");
+  const bottom = make(el, "div", "bottom"), dock = make(bottom, "div", "dock");
   const epsilon = make(dock, "p", "epsilon");
   const chart = buildChart(make(dock, "div", "ray"));
-  const controls = buildControls(make(dock, "div", "controls"), model, source, titles, names, labels);
+  const switches = buildSwitches(make(dock, "div", "switches"), model, names);
+  const controls = buildControls(make(bottom, "div", "controls"), model, source, titles, names, labels);
   const said = make(el, "p", "told", "", { role: "status" });
   const heard = make(el, "p", "unseen", "", { role: "status" });
-  return { el, stage, nets, original, perturbation, adversarial, parts, dock, epsilon, chart, ...controls, said, heard };
+  return { el, stage, nets, original, perturbation, adversarial, parts, epsilon, chart, ...switches, ...controls, said, heard };
+}
+
+function buildSwitches(parent, model, names) {
+  const attack = buildChoice(parent, "attack", model.get("attacks"), (value) => change(model, "attack", value));
+  const target = buildMenu(parent, "target", names.map((name, i) => [i, name]), (value) => change(model, "target", value));
+  return { attack, target };
 }
 
 function buildControls(parent, model, source, titles, names, labels) {
-  const set = (key) => (value) => change(model, key, value);
-  const attack = buildChoice(parent, "attack", model.get("attacks"), set("attack"));
-  const target = buildMenu(parent, "target", names.map((name, i) => [i, name]), set("target"));
+  const set = (key) => (value) => change(model, key, value), view = parent.closest(".fgsm");
   const which = [[-1, "side by side"], ...titles.map((title, i) => [i, `only ${title}`])];
   const alone = buildMenu(parent, "networks", which, set("alone"));
   const classes = names.map((name, i) => [i, name, !labels.includes(i)]);
   const only = buildMenu(parent, "images of class", [[-1, "any"], ...classes], set("only"));
   const next = make(parent, "button", "next", "next fooled image", { type: "button" });
   next.addEventListener("click", () => {
-    const level = levelOf(model), said = parent.closest(".fgsm").querySelector(".told");
-    said.textContent = level ? "Searching …" : "ε = 0 changes nothing: move ε first.";
+    const level = levelOf(model);
+    view.querySelector(".told").textContent = level ? "Searching …" : "ε = 0 changes nothing: move ε first.";
     if (level) source.seek(level);
   });
+  // On a narrow screen the ten probabilities are folded away.
+  const all = make(parent, "button", "next all-ten", "all ten probabilities", { type: "button", "aria-expanded": false });
+  all.addEventListener("click", () => all.setAttribute("aria-expanded", view.classList.toggle("unfolded")));
   alone.field.hidden = titles.length < 2;
   next.hidden = only.field.hidden = labels.length < 2;
-  return { controls: parent, attack, target, alone, only, next };
+  return { alone, only };
 }
 
 function showControls(view, model, level) {
@@ -190,7 +198,12 @@ function drawImage(view, model, source, image, level, seen) {
   const key = seenKey(model, image.place);
   seen.set(key, Math.max(level, seen.get(key) ?? 0));
   const visible = rays.filter(({ number }) => !view.parts[number].section.hidden);
-  for (const ray of visible) if (ray.rows[0] && ray.rows[level]) drawNetwork(view.parts[ray.number], ray, level, model);
+  for (const ray of visible) {
+    const part = view.parts[ray.number], known = ray.rows[0] && ray.rows[level];
+    if (known) drawNetwork(part, ray, level, model);
+    else if (part.drawn !== key) clearNetwork(part); // another image's prediction would stand beside this one
+    part.drawn = key;
+  }
   drawChart(view.chart, visible, seen.get(key), level, (number) => model.get("titles")[number]);
   drawPictures(view, model, image, rays[pictured(model)], level, names);
   return visible.every(({ rows }) => rows[0] && rows[level]);
@@ -230,6 +243,12 @@ function drawNetwork({ section, said, verdict, bars }, { rows, label }, level, m
       bar.numbers[side].textContent = percent(fraction);
     });
   });
+}
+
+function clearNetwork({ section, said, verdict }) {
+  said.textContent = "…";
+  verdict.replaceChildren();
+  for (const key of ["prediction", "probability", "epsilon"]) delete section.dataset[key];
 }
 
 function judge(names, label, before, after) {
