@@ -15,6 +15,7 @@ from .classifier import classifier
 from .validation import checked_counts, checked_epsilon, checked_images, checked_labels
 
 BATCH_SIZE = 250
+LOOK = 5  # steps of PGD after which images that are fooled leave
 
 
 def fgsm(model, images, labels, epsilon, *, targeted=False, loss="log-odds", batch_size=BATCH_SIZE):
@@ -114,8 +115,8 @@ def random_signs(shape, seed):
 def pgd(model, images, labels, epsilon, *, step_size, steps, restarts=1, seed=0, batch_size=BATCH_SIZE):
     """Projected gradient descent: many small steps of FGSM, each followed by a return to within epsilon of the image.
 
-    Every restart begins at a random point of the ℓ∞ ball and only continues with images that are still classified
-    correctly. Returns float32 images in [0, 1], nowhere further than epsilon from `images`: adversarial examples where
+    Every restart begins at a random point of the ℓ∞ ball and continues with the images that are still classified
+    correctly; an image that is fooled after some of the steps gets no more. Returns float32 images in [0, 1], nowhere further than epsilon from `images`: adversarial examples where
     any were found, otherwise where the last restart ended. Checks as for `fgsm`.
     Source: Madry et al. 2018, arXiv:1706.06083, section 2.1. Taught in 05-fgsm.
     """
@@ -129,12 +130,14 @@ def pgd(model, images, labels, epsilon, *, step_size, steps, restarts=1, seed=0,
     for part in _batches(images, batch_size):
         left = np.arange(len(images))[part]
         for _ in range(restarts):
-            if not len(left):
-                break
-            x, y = images[left], labels[left]
-            start = x + rng.uniform(-epsilon, epsilon, x.shape).astype(np.float32)
-            found[left] = climb(*map(tf.constant, (x, start, y)), epsilon, step_size, steps)
-            left = left[network.forward(found[left]).argmax(axis=1) == y]
+            moved = images[left] + rng.uniform(-epsilon, epsilon, images[left].shape).astype(np.float32)
+            for done in range(0, steps, LOOK):
+                if not len(left):
+                    break
+                x, y, more = images[left], labels[left], min(LOOK, steps - done)
+                found[left] = moved = climb(*map(tf.constant, (x, moved, y)), epsilon, step_size, more).numpy()
+                correct = network.forward(moved).argmax(axis=1) == y
+                left, moved = left[correct], moved[correct]
     return found
 
 

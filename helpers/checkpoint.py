@@ -12,11 +12,12 @@ import numpy as np
 class Checkpoint:
     """One file: weights, momentum, dropout's random state, history, and whose it is."""
 
-    def __init__(self, path, recipe, epochs, dataset, variables):
-        self.path, self.variables = path and Path(path), variables
+    def __init__(self, path, recipe, epochs, dataset, network, variables):
+        self.path, self.epochs, self.variables = path and Path(path), epochs, variables
         # All that must agree for a training to be continued. At a constant learning rate epochs may be added later.
         length = None if recipe.schedule == "constant" else epochs
-        self.identity = dataclasses.asdict(recipe) | {"epochs": length, "digest": path and dataset.digest()}
+        self.identity = dataclasses.asdict(recipe) | {"epochs": length, "data set": path and dataset.digest()}
+        self.identity["layers"] = network  # models.digest
 
     def restore(self):
         if not (self.path and self.path.exists()):
@@ -29,7 +30,17 @@ class Checkpoint:
         except Exception as error:  # a damaged file can raise anything
             raise ValueError(f"{self.path} is no whole checkpoint ({error}); delete it to start anew") from None
         if note["identity"] != self.identity:
-            raise ValueError(f"{self.path} belongs to another recipe or data set; delete it to start anew")
+            keys = [key for key, value in self.identity.items() if note["identity"].get(key) != value]
+            raise ValueError(
+                f"{self.path} belongs to another recipe, data set or network ({', '.join(keys)} differ); delete it to start "
+                "anew"
+            )
+        done = len(note["history"]["loss"])
+        if done > self.epochs:
+            raise ValueError(
+                f"{self.path} holds {done} epochs already, epochs={self.epochs} were asked for; ask for {done} or more, or "
+                "delete it to start anew"
+            )
         for variable, value in zip(self.variables, values, strict=True):
             variable.assign(value)
         return note["history"]

@@ -2,7 +2,8 @@
 
     python -m helpers.robustness vgg3 --dataset cifar10
 
-attacks a recorded network with the test images and keeps what it finds beside its record, as attacks.json.
+attacks a recorded network with the test images and keeps what it finds beside its record, as attacks.json. With
+--signs it only compares the signs of FGSM with those of the network in float64, and prints what it finds.
 """
 
 import argparse
@@ -16,45 +17,86 @@ from tqdm import tqdm
 from . import attacks, data, evaluation, runs
 from .backend import keras, tf
 
-# Grey levels of 255: FGSM at all of them, random signs and PGD, which take longer, at some.
-FGSM_LEVELS, RANDOM_LEVELS, PGD_LEVELS = tuple(range(17)), (0, 2, 4, 8, 16), (0, 2, 4, 8)
-SIGNS_BATCH = 50  # float64 takes memory
+# Intensity levels out of 255: FGSM at all of them, random-sign noise and PGD, which takes longer, at some.
+FGSM_LEVELS, RANDOM_LEVELS, PGD_LEVELS = tuple(range(17)), (0, 1, 2, 4, 8, 16), (0, 2, 4, 8, 16)
 REPORT_LEVEL = 8  # the level at which single numbers are given
+FLOAT64_BATCH = 50  # float64 takes memory
 
 
 def report(model, dataset, progress=iter):
-    """Attack `model` with the test images of `dataset`: a dictionary that JSON can keep.
+    """Attack `model` with test images of `dataset`: a dictionary that JSON can keep.
 
-    Shares are in [0, 1] and of all images, those included that were wrong to begin with. FGSM and random signs take
-    all test images, PGD (20 steps of ε/4, 5 restarts) the first data.ORIGINAL_TEST_IMAGES. "survival" has a row for
-    each level: of each class, the share that FGSM fooled at no level up to this one. "confusion_matrix" counts true classes
-    (rows) and answers (columns) under FGSM at REPORT_LEVEL. `progress` wraps the levels of PGD, which takes most of the time.
+    Every attack takes the same images: the first data.ORIGINAL_TEST_IMAGES of CIFAR-10, all of the sketches. Accuracies
+    are fractions of all "n" images, those included that are misclassified to begin with. "FGSM", "random-sign noise" and
+    "PGD" (20 steps of ε/4, 5 restarts) hold "levels" and "accuracy"; "losses" the same for FGSM with the two losses that
+    float32 can spoil. "survival" has a row for each of FGSM's levels: of each class, the fraction that FGSM fooled at no
+    level up to this one. "confusion_matrix" counts true classes (rows) and predictions (columns) under FGSM at
+    REPORT_LEVEL. For "signs" see `signs_in_float32`. `progress` wraps what takes most of the time.
     """
+    dataset = dataset.subset(len(dataset.y_train), min(len(dataset.y_test), data.ORIGINAL_TEST_IMAGES))
     images, labels = data.to_float(dataset.x_test), dataset.y_test
-    few = slice(data.ORIGINAL_TEST_IMAGES)
-    accuracies, answers = attacks.epsilon_sweep(model, images, labels, np.array(FGSM_LEVELS) / 255)
-    held = np.logical_and.accumulate(answers == labels)
+    fgsm, predicted = attacks.epsilon_sweep(model, images, labels, np.array(FGSM_LEVELS) / 255)
+    survived = np.logical_and.accumulate(predicted == labels)
 
-    def under(attack, levels, part=slice(None)):
-        return [evaluation.accuracy(model, attack(images[part], labels[part], k / 255), labels[part]) for k in levels]
+    def curve(levels, attack):
+        moved = (attack(level / 255) if level else images for level in levels)
+        return {"levels": levels, "accuracy": [evaluation.accuracy(model, x, labels) for x in moved]}
 
-    def random_sign_noise(images, _, epsilon):
-        return attacks.random_sign_noise(images, epsilon, seed=0)
-
-    def pgd(images, labels, epsilon):
-        if not epsilon:
-            return images
+    def pgd(epsilon):
         return attacks.pgd(model, images, labels, epsilon, step_size=epsilon / 4, steps=20, restarts=5)
 
+    def with_loss(loss):
+        sweep, _ = _quietly(attacks.epsilon_sweep, model, images, labels, np.array(FGSM_LEVELS) / 255, loss=loss)
+        return {"levels": FGSM_LEVELS, "accuracy": sweep.tolist()}
+
     return {
+        "images": runs.FIRST_TEST if dataset.name == "cifar10" else "test",
         "n": len(images),
-        "n_pgd": len(images[few]),
-        "FGSM": {"levels": FGSM_LEVELS, "accuracy": accuracies.tolist()},
-        "random-sign noise": {"levels": RANDOM_LEVELS, "accuracy": under(random_sign_noise, RANDOM_LEVELS)},
-        "PGD": {"levels": PGD_LEVELS, "accuracy": under(pgd, progress(PGD_LEVELS), few)},
-        "survival": [[float(np.mean(row[labels == k])) for k in range(len(data.CLASS_NAMES))] for row in held],
-        "confusion_matrix": evaluation.confusion_matrix(labels, answers[FGSM_LEVELS.index(REPORT_LEVEL)]).tolist(),
+        "FGSM": {"levels": FGSM_LEVELS, "accuracy": fgsm.tolist()},
+        "random-sign noise": curve(RANDOM_LEVELS, lambda epsilon: attacks.random_sign_noise(images, epsilon, seed=0)),
+        "PGD": curve(progress(PGD_LEVELS), pgd) | {"levels": PGD_LEVELS},
+        "survival": [[float(np.mean(row[labels == k])) for k in range(len(data.CLASS_NAMES))] for row in survived],
+        "confusion_matrix": evaluation.confusion_matrix(labels, predicted[FGSM_LEVELS.index(REPORT_LEVEL)]).tolist(),
+        "losses": {loss: with_loss(loss) for loss in ("cross-entropy", "mse")},
+        "signs": signs_in_float32(model, images, labels, progress),
     }
+
+
+def _quietly(function, *arguments, **options):
+    """Call it without warnings of zero gradients, where these are what is counted."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return function(*arguments, **options)
+
+
+def signs_in_float32(model, images, labels, progress=iter):
+    """What float32 makes of FGSM's signs: lists with one number per image, and two numbers.
+
+    For each loss of attacks.LOSSES the fraction of an image's signs that agree with a float64 copy of the network;
+    "lead" is log(p / (1 − p)), by how much the true class leads all others taken together, and "p_rounds_to_one" the
+    lead from which on p is 1 in float32. "below_90" counts, for each loss, the images with less than 90% of the signs.
+    """
+    model64, found = in_float64(model), {loss: [] for loss in attacks.LOSSES}
+    for start in progress(range(0, len(images), FLOAT64_BATCH)):
+        part = slice(start, start + FLOAT64_BATCH)
+        expected = exact_signs(model64, images[part], labels[part])
+        for loss, fractions in found.items():
+            signs = _quietly(attacks.gradient_sign, model, images[part], labels[part], loss=loss)
+            fractions += (signs == expected).mean(axis=(1, 2, 3)).round(5).tolist()
+    lead = -attacks.log_odds(evaluation.logits(model, images), labels).numpy()
+    return {
+        "agreement": found,
+        "below_90": {loss: int((np.array(fractions) < 0.9).sum()) for loss, fractions in found.items()},
+        "lead": [round(float(one), 3) for one in lead],
+        "p_rounds_to_one": lead_at_which_p_is_one(),
+    }
+
+
+def lead_at_which_p_is_one():
+    """The smallest lead, to a hundredth, at which a probability rounds to 1 in float32: 24 · ln 2 or so."""
+    leads = np.arange(0, 30, 0.01, dtype=np.float32)
+    p = evaluation.softmax(np.stack([leads, np.zeros_like(leads)], axis=1))[:, 0]
+    return round(float(leads[np.argmax(p == 1)]), 2)
 
 
 def in_float64(model):
@@ -84,18 +126,6 @@ def exact_signs(model64, images, labels, scale=1.0):
     return np.sign(tape.gradient(logits, images, output_gradients=tf.constant(slope)).numpy())
 
 
-def sign_agreement(model, images, labels, loss="log-odds", progress=iter):
-    """For each image the fraction of FGSM's signs that agree with a float64 copy of `model`, float64 (n,)."""
-    model64, agreement = in_float64(model), np.empty(len(images))
-    for start in progress(range(0, len(images), SIGNS_BATCH)):
-        part = slice(start, start + SIGNS_BATCH)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of zero gradients: they count as disagreement
-            ours = attacks.gradient_sign(model, images[part], labels[part], loss=loss)
-        agreement[part] = (ours == exact_signs(model64, images[part], labels[part])).mean(axis=(1, 2, 3))
-    return agreement
-
-
 def load(name, dataset, root=runs.RECORDED):
     """The kept report on the run `name`.
 
@@ -115,14 +145,21 @@ def main(arguments=None, root=runs.RECORDED):
     parser = argparse.ArgumentParser(prog="python -m helpers.robustness", description=__doc__.split("\n\n")[-1])
     parser.add_argument("name", help="a recorded run, such as vgg3")
     parser.add_argument("--dataset", required=True, choices=("cifar10", "sketches"))
+    parser.add_argument("--signs", action="store_true", help="only compare signs with float64; keeps nothing")
     options = parser.parse_args(arguments)
     try:
         run, dataset = runs.load(options.name, options.dataset, root), data.load(options.dataset)
-        if dataset.digest() != run.record["dataset"]["digest"]:
-            raise ValueError(f"{options.name} was trained on another copy of {options.dataset} than {dataset.source}")
+        if options.signs:
+            few = slice(data.ORIGINAL_TEST_IMAGES)
+            images, labels = data.to_float(dataset.x_test[few]), dataset.y_test[few]
+            for loss, fractions in signs_in_float32(run.model, images, labels, tqdm)["agreement"].items():
+                lost = sum(fraction < 0.9 for fraction in fractions)
+                print(f"{loss}: at least {min(fractions):.2%} of each image's signs; {lost} of {len(images)} below 90%")
+            return
         begin = time.perf_counter()
         found = report(run.model, dataset, progress=tqdm)
-        found |= {"weights_sha256": run.record["weights_sha256"], "seconds": round(time.perf_counter() - begin)}
+        found |= {"weights_sha256": run.record["weights_sha256"], "dataset": dataset.description()}
+        found |= {"seconds": round(time.perf_counter() - begin)}
         runs.save_record(found, runs.folder(options.name, options.dataset, root), "attacks.json")
     except (OSError, ValueError) as error:
         raise SystemExit(str(error)) from None

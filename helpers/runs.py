@@ -51,6 +51,8 @@ def load(name, dataset, root=RECORDED):
     try:
         record = read_record(name, dataset, root)
         model = models.build(record["network"])
+        if models.digest(model) != record["network_digest"]:
+            raise ValueError(f"it was trained in another {record['network']} than helpers/models.py builds today")
         path = source / "model.weights.h5"
         content = path.read_bytes()
         if hashlib.sha256(content).hexdigest() != record["weights_sha256"]:

@@ -86,7 +86,7 @@ def train(recipe, dataset, *, epochs=None, on_step=None, on_epoch=None, checkpoi
     every batch, `on_epoch(history)` after every epoch. The file `checkpoint` is written after every epoch
     and, where it exists, taken up: an interrupted training loses at most one epoch and sees the same batches.
     `build(network, dtype_policy)` makes the network.
-    Raises ValueError for a checkpoint of another recipe or data set. Taught in 03-training.
+    Raises ValueError for a checkpoint of another recipe, data set or network, or of more epochs. Taught in 03-training.
     """
     recipe = dataclasses.replace(recipe, dtype_policy=dtype_policy_here(recipe))
     epochs = epochs or recipe.epochs[dataset.name]
@@ -96,7 +96,8 @@ def train(recipe, dataset, *, epochs=None, on_step=None, on_epoch=None, checkpoi
         models.whiten(model, dataset.x_train)
     optimizer = optimizers.build(recipe, epochs * -(-len(dataset.x_train) // recipe.batch_size))
     optimizer.build(model.trainable_variables)
-    keeper = Checkpoint(checkpoint, recipe, epochs, dataset, [*model.variables, *optimizer.variables])
+    variables = [*model.variables, *optimizer.variables]
+    keeper = Checkpoint(checkpoint, recipe, epochs, dataset, models.digest(model), variables)
     history = keeper.restore() or {}
     step = make_step(model, optimizer, recipe.label_smoothing, recipe.attack, recipe.seed)
     final = build(recipe.network, "float32")
@@ -183,6 +184,7 @@ def _record(recipe, dataset, model, history):
         accuracies += _accuracies(models.with_test_time_augmentation(model), dataset, models.VIEWS)
     return {
         "network": recipe.network,
+        "network_digest": models.digest(model),
         "parameters": model.count_params(),
         "recipe": dataclasses.asdict(recipe) | {"epochs": len(history["loss"])},
         "dataset": dataset.description(),

@@ -6,7 +6,7 @@ import zlib
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageCms
 
 from helpers.photographs import photograph
 
@@ -103,6 +103,127 @@ def test_inks_for_print(kind):
     assert close(photograph(saved(Image.fromarray(large(COLOURS)).convert("CMYK"), kind)), COLOURS, 8)
 
 
+@pytest.mark.parametrize(("depth", "photometric"), [(8, 0), (8, 1), (12, 1), (16, 0), (16, 1)])
+def test_grey_tiffs_of_any_depth_whichever_end_is_white(depth, photometric):
+    top = 2**depth - 1
+    pixels = large(GREYS).astype(int) * top // 255
+    content = tiff(pixels if photometric else top - pixels, depth, photometric)
+    assert close(photograph(content), GREYS[..., None], 1)
+
+
+def tiff(pixels, depth, photometric):
+    """A grey TIFF written by hand: one strip, little-endian; 0 is white with `photometric` 0."""
+    if depth == 12:  # two values in three bytes
+        even, odd = pixels[:, ::2], pixels[:, 1::2]
+        strip = np.stack([even >> 4, (even & 15) << 4 | odd >> 8, odd & 255], axis=-1).astype(np.uint8).tobytes()
+    else:
+        strip = pixels.astype("<u2" if depth == 16 else np.uint8).tobytes()
+    height, width = pixels.shape
+    entries = [
+        (256, width),
+        (257, height),
+        (258, depth),
+        (259, 1),
+        (262, photometric),
+        (273, 8),
+        (277, 1),
+        (278, height),
+    ]
+    table = b"".join(struct.pack("<HHIHH", tag, 3, 1, value, 0) for tag, value in entries)
+    table += struct.pack("<HHII", 279, 4, 1, len(strip))
+    return b"II*\0" + struct.pack("<I", 8 + len(strip)) + strip + struct.pack("<H", len(entries) + 1) + table + bytes(4)
+
+
+# Colour spaces by their published primaries and white points (x, y), and how a value becomes light.
+D50, D65 = (0.3457, 0.3585), (0.3127, 0.3290)
+SPACES = {
+    "sRGB": (((0.64, 0.33), (0.30, 0.60), (0.15, 0.06)), D65, None),
+    "Display P3": (((0.680, 0.320), (0.265, 0.690), (0.150, 0.060)), D65, None),
+    "Adobe RGB": (((0.64, 0.33), (0.21, 0.71), (0.15, 0.06)), D65, 563 / 256),
+    "ProPhoto RGB": (((0.7347, 0.2653), (0.1596, 0.8404), (0.0366, 0.0001)), D50, 1.8),
+}
+
+
+def xyz(x, y):
+    return np.array([x / y, 1, (1 - x - y) / y])
+
+
+def to_d50(space):
+    """The matrix from linear red, green and blue to XYZ, adapted to D50 as Bradford does."""
+    primaries, white, _ = SPACES[space]
+    columns = np.stack([xyz(*primary) for primary in primaries], axis=1)
+    matrix = columns * np.linalg.solve(columns, xyz(*white))
+    cones = np.array([[0.8951, 0.2664, -0.1614], [-0.7502, 1.7135, 0.0367], [0.0389, -0.0685, 1.0296]])
+    gain = np.diag(cones @ xyz(*D50) / (cones @ xyz(*white)))
+    return np.linalg.solve(cones, gain @ cones) @ matrix
+
+
+def profile(space):
+    """An ICC profile of version 4 with a matrix and a curve, written by hand."""
+
+    def fixed(*numbers):
+        return b"".join(struct.pack(">i", round(65536 * number)) for number in numbers)
+
+    gamma = SPACES[space][2]
+    srgb = 2.4, 1 / 1.055, 0.055 / 1.055, 1 / 12.92, 0.04045
+    curve = (
+        b"para"
+        + bytes(4)
+        + (struct.pack(">HH", 0, 0) + fixed(gamma) if gamma else struct.pack(">HH", 3, 0) + fixed(*srgb))
+    )
+    words = space.encode("utf-16-be")
+    text = b"mluc" + bytes(4) + struct.pack(">II2s2sII", 1, 12, b"en", b"US", len(words), 28) + words
+    tags = [(b"desc", text), (b"cprt", text), (b"wtpt", b"XYZ " + bytes(4) + fixed(*xyz(*D50)))]
+    tags += [
+        (name, b"XYZ " + bytes(4) + fixed(*column))
+        for name, column in zip((b"rXYZ", b"gXYZ", b"bXYZ"), to_d50(space).T)
+    ]
+    tags += [(name, curve) for name in (b"rTRC", b"gTRC", b"bTRC")]
+    table, content, begin = struct.pack(">I", len(tags)), b"", 128 + 4 + 12 * len(tags)
+    for name, body in tags:
+        body += bytes(-len(body) % 4)
+        table += name + struct.pack(">II", begin + len(content), len(body))
+        content += body
+    size = begin + len(content)
+    header = struct.pack(">I4xI4s4s4s12x4s", size, 0x04200000, b"mntr", b"RGB ", b"XYZ ", b"acsp") + bytes(28)
+    return header + fixed(*xyz(*D50)) + bytes(48) + table + content
+
+
+def in_srgb(colours, space):
+    """The same colours in sRGB, 0–255, by the definitions."""
+    value, gamma = colours / 255, SPACES[space][2]
+    light = value**gamma if gamma else np.where(value <= 0.04045, value / 12.92, ((value + 0.055) / 1.055) ** 2.4)
+    light = np.clip(light @ to_d50(space).T @ np.linalg.inv(to_d50("sRGB")).T, 0, 1)
+    return 255 * np.where(light <= 0.0031308, 12.92 * light, 1.055 * light ** (1 / 2.4) - 0.055)
+
+
+@pytest.mark.parametrize("space", SPACES)
+@pytest.mark.parametrize("kind", ["PNG", "TIFF", "WEBP", "transparent PNG"])
+def test_colours_are_converted_by_the_pictures_own_profile(space, kind):
+    rng = np.random.default_rng(0)
+    for _ in range(25):
+        colours = rng.integers(0, 256, (2, 2, 3), np.uint8)
+        picture = Image.fromarray(large(colours))
+        if kind.startswith("transparent"):
+            picture.putalpha(255)
+        file = saved(picture, kind.split()[-1], icc_profile=profile(space), lossless=True)
+        assert abs(middles(photograph(file)) - in_srgb(colours, space)).max() <= 1
+
+
+def test_a_damaged_profile_or_one_for_other_channels_is_ignored():
+    for picture, wanted in ((large(COLOURS), COLOURS), (large(GREYS), GREYS[..., None])):
+        for icc in (b"not a profile", profile("Display P3")[:200]):
+            assert close(photograph(saved(Image.fromarray(picture), "PNG", icc_profile=icc)), wanted)
+    assert close(photograph(saved(Image.fromarray(large(GREYS)), "PNG", icc_profile=profile("sRGB"))), GREYS[..., None])
+
+
+def test_lab_is_converted():
+    lab = ImageCms.profileToProfile(
+        Image.fromarray(large(COLOURS)), ImageCms.createProfile("sRGB"), ImageCms.createProfile("LAB"), outputMode="LAB"
+    )
+    assert close(photograph(saved(lab, "TIFF")), COLOURS, 10)  # 8 bits of LAB are coarse
+
+
 def test_transparent_parts_become_white():
     seen = np.array([[255, 0], [128, 255]], np.uint8)
     picture = Image.fromarray(np.dstack([large(COLOURS), large(seen)]))
@@ -150,6 +271,18 @@ def test_paths_and_all_kinds_of_bytes(tmp_path):
         assert close(photograph(given), COLOURS)
     with pytest.raises(FileNotFoundError, match="no such file"):
         photograph(tmp_path / "yours.png")
+    with pytest.raises(FileNotFoundError, match="this is a folder"):
+        photograph(tmp_path)
+
+
+@pytest.mark.parametrize("given", ["~/mine.png", '"~/mine.png"', "'{home}/mine.png'", " {home}/mine.png\n"])
+def test_paths_as_people_paste_them(given, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    (tmp_path / "mine.png").write_bytes(saved(Image.fromarray(large(COLOURS)), "PNG"))
+    assert close(photograph(given.format(home=tmp_path)), COLOURS)
+    with pytest.raises(FileNotFoundError, match="no such file"):
+        photograph(given.format(home=tmp_path).replace("mine", "yours"))
 
 
 PHOTOGRAPH = saved(Image.effect_noise((300, 300), 80).convert("RGB"), "JPEG")

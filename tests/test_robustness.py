@@ -28,23 +28,45 @@ def found(model, few):
 def test_a_report_agrees_with_single_attacks(found, model, few):
     images, labels = data.to_float(few.x_test), few.y_test
     level = robustness.REPORT_LEVEL
-    adversarial = attacks.fgsm(model, images, labels, level / 255)
-    share = evaluation.accuracy(model, adversarial, labels)
-    assert found["FGSM"]["accuracy"][level] == pytest.approx(share)
-    assert np.trace(found["confusion_matrix"]) / len(labels) == pytest.approx(share) and np.sum(found["confusion_matrix"]) == len(labels)
+    assert (found["images"], found["n"]) == ("test", 60)
+    for loss, curve in {"log-odds": found["FGSM"], **found["losses"]}.items():
+        adversarial = attacks.fgsm(model, images, labels, level / 255, loss=loss)
+        accuracy = evaluation.accuracy(model, adversarial, labels)
+        assert curve["accuracy"][curve["levels"].index(level)] == pytest.approx(accuracy)
+    assert np.trace(found["confusion_matrix"]) / 60 == pytest.approx(found["FGSM"]["accuracy"][level])
+    assert np.sum(found["confusion_matrix"], axis=1).tolist() == np.bincount(labels, minlength=10).tolist()
     noisy = attacks.random_sign_noise(images, 4 / 255, seed=0)
     place = found["random-sign noise"]["levels"].index(4)
     assert found["random-sign noise"]["accuracy"][place] == pytest.approx(evaluation.accuracy(model, noisy, labels))
 
 
-def test_pgd_leaves_no_more_than_fgsm_and_both_begin_untouched(found):
-    fgsm, pgd = found["FGSM"], found["PGD"]
-    assert pgd["accuracy"][0] == pytest.approx(fgsm["accuracy"][0])
-    for level, share in zip(pgd["levels"], pgd["accuracy"]):
-        assert share <= fgsm["accuracy"][level] + 1e-9
+def test_every_attack_takes_the_same_images(found, model, few):
+    clean = evaluation.accuracy(model, few.x_test, few.y_test)
+    for attack in ("FGSM", "random-sign noise", "PGD"):
+        levels, accuracy = found[attack]["levels"], found[attack]["accuracy"]
+        assert levels[0] == 0 and accuracy[0] == pytest.approx(clean) and len(levels) == len(accuracy)
+    for level, accuracy in zip(found["PGD"]["levels"], found["PGD"]["accuracy"], strict=True):
+        assert accuracy <= found["FGSM"]["accuracy"][level] + 1e-9
 
 
-def test_what_is_unfooled_agrees_with_the_smallest_epsilon_that_fools(found, model, few):
+def test_on_cifar10_a_report_takes_the_original_test_images(monkeypatch):
+    """The first 1,017; of the others, no attack is asked."""
+    seen = set()
+    pixels = np.zeros((1100, 32, 32, 3), np.uint8)
+    dataset = data.Dataset("cifar10", "made here", pixels[:10], np.zeros(10, int), pixels, np.arange(1100) % 10)
+    monkeypatch.setattr(evaluation, "accuracy", lambda _, images, labels: seen.add(len(images)) or 0.5)
+    monkeypatch.setattr(attacks, "pgd", lambda _, images, labels, epsilon, **__: images)
+    monkeypatch.setattr(
+        attacks,
+        "epsilon_sweep",
+        lambda _, x, y, epsilons, **__: (np.ones(len(epsilons)), np.tile(y, (len(epsilons), 1))),
+    )
+    monkeypatch.setattr(robustness, "signs_in_float32", lambda _, images, *__: seen.add(len(images)))
+    found = robustness.report(None, dataset)
+    assert (found["images"], found["n"]) == ("test_first_1017", 1017) and seen == {1017}
+
+
+def test_what_survives_agrees_with_the_minimal_epsilon(found, model, few):
     left = np.array(found["survival"])
     smallest = attacks.minimal_epsilon(model, data.to_float(few.x_test), few.y_test, max_level=16)
     for k in range(10):
@@ -53,59 +75,77 @@ def test_what_is_unfooled_agrees_with_the_smallest_epsilon_that_fools(found, mod
 
 def test_what_was_fooled_once_stays_fooled(model, few, monkeypatch):
     """FGSM fools each image at the first level, and none at a larger one."""
-    answers = np.tile(few.y_test, (len(robustness.FGSM_LEVELS), 1))
-    answers[1] = (few.y_test + 1) % 10
-    monkeypatch.setattr(attacks, "epsilon_sweep", lambda *_: ((answers == few.y_test).mean(axis=1), answers))
+    predicted = np.tile(few.y_test, (len(robustness.FGSM_LEVELS), 1))
+    predicted[1] = (few.y_test + 1) % 10
+    monkeypatch.setattr(attacks, "epsilon_sweep", lambda *_, **__: ((predicted == few.y_test).mean(axis=1), predicted))
     monkeypatch.setattr(robustness, "PGD_LEVELS", (0,))
     left = np.array(robustness.report(model, few)["survival"])
     assert (left[0] == 1).all() and (left[1:] == 0).all()
 
 
-def test_a_report_on_other_weights_is_refused(found, tmp_path):
+def test_signs_in_float32(found, model, few):
+    signs = found["signs"]
+    agreement = {loss: np.array(fractions) for loss, fractions in signs["agreement"].items()}
+    assert list(agreement) == list(attacks.LOSSES) and all(len(one) == 60 for one in agreement.values())
+    assert agreement["log-odds"].min() >= 0.995
+    assert signs["below_90"] == {loss: int((one < 0.9).sum()) for loss, one in agreement.items()}
+    assert signs["below_90"]["cross-entropy"] > 0
+    p = evaluation.probabilities(model, few.x_test)[np.arange(60), few.y_test].astype(float)
+    unsure = abs(np.array(signs["lead"])) < 8
+    np.testing.assert_allclose(np.array(signs["lead"])[unsure], np.log(p / (1 - p))[unsure], atol=0.01)
+    assert signs["p_rounds_to_one"] == pytest.approx(24 * np.log(2), abs=0.02)
+
+
+def test_a_report_on_other_weights_is_refused(tmp_path):
     target = runs.folder("vgg3", "sketches", tmp_path)
     with pytest.raises(FileNotFoundError, match="python -m helpers.robustness vgg3 --dataset sketches"):
         robustness.load("vgg3", "sketches", tmp_path)
     runs.save_record({"weights_sha256": "new"}, target)
-    runs.save_record(found | {"weights_sha256": "old"}, target, "attacks.json")
+    runs.save_record({"weights_sha256": "old"}, target, "attacks.json")
     with pytest.raises(ValueError, match="other weights.*python -m helpers.robustness"):
         robustness.load("vgg3", "sketches", tmp_path)
 
 
-def test_the_command_keeps_a_report_or_says_what_is_missing(few, model, tmp_path, monkeypatch, capsys):
+def test_the_command_attacks_what_is_loaded_and_keeps_its_digest(few, model, tmp_path, monkeypatch, capsys):
     with pytest.raises(SystemExit, match="no run 'vgg3' is recorded"):
         robustness.main(["vgg3", "--dataset", "sketches"], root=tmp_path)
     record = runs.load("vgg3", "sketches").record
     runs.save(runs.Run(model, record), "vgg3", "sketches", tmp_path)
+    few = few.subset(10, 8)
+    assert few.digest() != record["dataset"]["digest"]
     monkeypatch.setattr(robustness.data, "load", lambda name: few)
-    with pytest.raises(SystemExit, match="another copy"):
-        robustness.main(["vgg3", "--dataset", "sketches"], root=tmp_path)
-    record["dataset"]["digest"] = few.digest()
-    runs.save(runs.Run(model, record), "vgg3", "sketches", tmp_path)
+    robustness.main(["vgg3", "--dataset", "sketches", "--signs"], root=tmp_path)
+    assert "log-odds: at least 100.00% of each image's signs; 0 of 8 below 90%" in capsys.readouterr().out
+    assert not (tmp_path / "sketches" / "vgg3" / "attacks.json").exists()
     robustness.main(["vgg3", "--dataset", "sketches"], root=tmp_path)
-    assert robustness.load("vgg3", "sketches", tmp_path)["images"] == 60
+    found = robustness.load("vgg3", "sketches", tmp_path)
+    assert found["n"] == 8 and found["dataset"]["digest"] == few.digest()
 
 
 @pytest.mark.parametrize("path", REPORTS, ids=lambda path: "-".join(path.parts[-3:-1]))
 def test_recorded_reports_belong_to_recorded_runs(path):
+    """On the images of the record, the clean accuracy of both is the same; on a copy of them, it may differ a little."""
     dataset, name = path.parts[-3:-1]
     found, record = robustness.load(name, dataset), runs.read_record(name, dataset)
-    assert found["n"] == record["dataset"]["test_size"]
-    assert found["FGSM"]["accuracy"][0] == pytest.approx(runs.accuracy(record), abs=1e-3)
+    same = found["dataset"]["digest"] == record["dataset"]["digest"]
+    recorded = runs.accuracy(record, found["images"])
+    for attack in ("FGSM", "random-sign noise", "PGD"):
+        assert found[attack]["accuracy"][0] == pytest.approx(recorded, abs=1e-3 if same else 0.02)
+    assert min(found["signs"]["agreement"]["log-odds"]) >= 0.995 and found["signs"]["below_90"]["log-odds"] == 0
 
 
-def test_the_notebooks_find_their_reports():
-    names = {"-".join(path.parts[-3:-1]) for path in REPORTS}
-    needed = ("vgg3", "airbench", "adversarial-fgsm", "adversarial-pgd")
-    assert names >= {f"{dataset}-{name}" for dataset in ("cifar10", "sketches") for name in needed}
+def test_every_run_with_weights_has_a_report():
+    runs_ = {path.parent for path in runs.RECORDED.glob("*/*/model.weights.h5")}
+    assert {path.parent for path in REPORTS} == runs_
 
 
 @pytest.mark.parametrize("dataset", ["cifar10", "sketches"])
-def test_defended_networks_hold_where_undefended_ones_do_not(dataset):
-    """Under PGD with the named ε; an undefended network that held would mean that the attack is broken."""
+def test_adversarially_trained_networks_are_robust_where_standard_ones_are_not(dataset):
+    """Under PGD at REPORT_LEVEL; a standard network that held would mean that the attack is broken."""
 
-    def held(name):
+    def robust(name):
         pgd = robustness.load(name, dataset)["PGD"]
         return pgd["accuracy"][pgd["levels"].index(robustness.REPORT_LEVEL)]
 
-    assert max(held("vgg3"), held("airbench")) < 0.05
-    assert min(held("adversarial-fgsm"), held("adversarial-pgd")) > 0.3
+    assert max(robust("vgg3"), robust("airbench"), robust("fast")) < 0.05
+    assert min(robust("adversarial-fgsm"), robust("adversarial-pgd")) > 0.3

@@ -128,6 +128,26 @@ def test_weights_of_another_training_are_noticed(kept):
     refused(kept, "model.weights.h5", "not the file that record.json describes")
 
 
+def test_weights_do_not_load_into_changed_code(kept, monkeypatch):
+    """The shapes are those of before; without a digest, the weights would load and the accuracy fall by 15 points."""
+    conv2d = models.layers.Conv2D
+    monkeypatch.setattr(models.layers, "Conv2D", lambda *a, **k: conv2d(*a, **(k | {"activation": "elu"})))
+    refused(kept, "record.json", "another vgg3 than helpers/models.py builds today")
+
+
+def test_a_digest_is_of_what_a_network_computes():
+    found = [models.digest(models.build(name)) for name in models.NAMES]
+    assert len(set(found)) == len(found)
+    assert found == [
+        models.digest(models.build(name, "mixed_bfloat16")) for name in models.NAMES
+    ]  # and under new names
+    for changes in ({"pool_size": 3}, {"padding": "same"}):
+        network = models.build("vgg3")
+        for name, value in changes.items():
+            setattr(network.layers[2], name, value)
+        assert models.digest(network) not in found
+
+
 def pickled(path, mark):
     class Trap:
         def __reduce__(self):

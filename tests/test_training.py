@@ -147,10 +147,32 @@ training.train(recipe, few, epochs=2, on_step=die, checkpoint={str(tmp_path / "c
 def test_a_checkpoint_of_something_else_is_refused(few, tmp_path):
     checkpoint = tmp_path / "checkpoint.npz"
     training.train(RECIPE, few, epochs=1, checkpoint=checkpoint)
-    with pytest.raises(ValueError, match="another recipe or data set; delete it"):
+    with pytest.raises(ValueError, match=r"network \(momentum differ\); delete it"):
         training.train(dataclasses.replace(RECIPE, momentum=0.5), few, epochs=2, checkpoint=checkpoint)
-    with pytest.raises(ValueError, match="another recipe or data set; delete it"):
+    with pytest.raises(ValueError, match=r"network \(data set differ\); delete it"):
         training.train(RECIPE, few.subset(310, 100), epochs=2, checkpoint=checkpoint)
+
+
+def with_elu(name, dtype_policy):
+    """The network as somebody's change of `vgg_block` leaves it: the same weights, another function."""
+    network = models.build(name, dtype_policy)
+    network.layers[0].activation = keras.activations.elu
+    return network
+
+
+def test_a_checkpoint_of_changed_code_is_refused(few, tmp_path):
+    checkpoint = tmp_path / "checkpoint.npz"
+    training.train(RECIPE, few, epochs=1, checkpoint=checkpoint)
+    with pytest.raises(ValueError, match=r"network \(layers differ\); delete it"):
+        training.train(RECIPE, few, epochs=2, checkpoint=checkpoint, build=with_elu)
+
+
+def test_a_checkpoint_of_more_epochs_than_asked_for_is_refused(few, tmp_path):
+    checkpoint = tmp_path / "checkpoint.npz"
+    done = training.train(RECIPE, few, epochs=2, checkpoint=checkpoint)
+    with pytest.raises(ValueError, match="holds 2 epochs already, epochs=1 were asked for"):
+        training.train(RECIPE, few, epochs=1, checkpoint=checkpoint)
+    assert training.train(RECIPE, few, epochs=2, checkpoint=checkpoint).history == done.history
 
 
 def test_command_keeps_a_run_that_can_be_loaded(few, tmp_path, monkeypatch, capsys):
