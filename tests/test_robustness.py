@@ -55,6 +55,9 @@ def test_on_cifar10_a_report_takes_the_original_test_images(monkeypatch):
     pixels = np.zeros((1100, 32, 32, 3), np.uint8)
     dataset = data.Dataset("cifar10", "made here", pixels[:10], np.zeros(10, int), pixels, np.arange(1100) % 10)
     monkeypatch.setattr(evaluation, "accuracy", lambda _, images, labels: seen.add(len(images)) or 0.5)
+    monkeypatch.setattr(
+        evaluation, "predictions", lambda _, images: seen.add(len(images)) or dataset.y_test[: len(images)]
+    )
     monkeypatch.setattr(attacks, "pgd", lambda _, images, labels, epsilon, **__: images)
     monkeypatch.setattr(
         attacks,
