@@ -170,10 +170,13 @@ def test_channel_histogram_marks_the_means():
 def test_network_drawing_follows_the_table(table):
     figure = figures.network_drawing(table)
     assert_nothing_is_cut_off(figure)
-    # Two faces of the picture and of each convolution, and two dense layers.
-    assert len(figure.axes[0].patches) == 2 * 7 + 2
-    blocks = ["block 1\n32 channels\n32×32\nmax pool\nto 16×16", "block 3\n128 channels\n8×8\nmax pool\nto 4×4"]
-    assert {*blocks, "dense\n10"} <= set(words(figure))
+    # Two faces of the image, of each convolution and of the two dense layers, all on one scale.
+    faces = figure.axes[0].patches
+    assert len(faces) == 2 * 9
+    length = [float(np.ptp(face.get_xy()[:, 0])) for face in faces[1::2]]
+    assert length[5] == pytest.approx(length[7]) == pytest.approx(4 * length[1])  # 128 channels, 128 units, 32 channels
+    blocks = [f"block {n}\n{c} channels\n{s}×{s}\nmax pooling\nto {s // 2}×{s // 2}" for n, c, s in ((1, 32, 32), (3, 128, 8))]
+    assert {*blocks, "dense\n128 units", "logits\n10"} <= set(words(figure))
 
 
 def test_receptive_fields_fade_what_is_not_seen(images):
@@ -187,8 +190,8 @@ def test_receptive_fields_fade_what_is_not_seen(images):
     assert (frame.get_xy(), frame.get_width(), frame.get_height()) == ((19.5, 9.5), 6, 5)
 
 
-def test_cost_shares():
-    figure = figures.cost_shares(["a", "b"], [3, 1], [1, 1])
+def test_cost_fractions():
+    figure = figures.cost_fractions(["a", "b"], [3, 1], [1, 1])
     assert_nothing_is_cut_off(figure)
     assert [bar.get_width() for bar in figure.axes[0].patches] == [75, 25, 50, 50]
     assert " 75.0% of the parameters" in words(figure)
@@ -207,7 +210,7 @@ def test_feature_maps_shows_the_loudest_channels(images):
 
 def test_layer_by_layer():
     rows = [[1, 0.1, 0.01], [2, 0.2, 0.02]]
-    figure = figures.layer_by_layer({"plain": (rows, figures.BLUE)}, "size", names=["a", "b", "c"], mark=(1, "here"))
+    figure = figures.layer_by_layer({"plain": rows}, "size", names=["a", "b", "c"], mark=(1, "here"))
     assert_nothing_is_cut_off(figure)
     axis = figure.axes[0]
     assert [list(line.get_ydata()) for line in axis.lines[:2]] == rows and axis.get_yscale() == "log"
@@ -316,6 +319,59 @@ def test_live_curve_takes_a_training_of_three_batches(capsys):
         curve.on_step(done, 3, 2.0, 0.1)
     curve.on_epoch({"test_loss": [1.9], "test_accuracy": [0.2]})
     assert curve.points == [pytest.approx((3, 2.0, 0.1))] and curve.tests == [(3, 1.9, 0.2)]
+
+
+LIVE = """
+from helpers import data, figures, recipes, training
+dataset = data.load("sketches").subset(5000, 100)
+with figures.LiveCurve() as curve:
+    training.train(recipes.RECIPES["vgg3"], dataset, on_step=curve.on_step, on_epoch=curve.on_epoch)
+"""
+
+
+def test_an_interrupted_training_run_leaves_a_line_and_no_traceback():
+    from jupyter_client.manager import start_new_kernel
+
+    manager, client = start_new_kernel()
+    try:
+        sent, shown, interrupted = client.execute(LIVE), [], False
+        while True:
+            message = client.get_iopub_msg(timeout=300)
+            if message["parent_header"].get("msg_id") != sent:
+                continue
+            kind, content = message["msg_type"], message["content"]
+            shown.append((kind, content.get("data", {}).get("text/markdown", "")))
+            if kind == "update_display_data" and not interrupted:
+                manager.interrupt_kernel()
+                interrupted = True
+            if kind == "status" and content["execution_state"] == "idle":
+                break
+        assert "error" not in {kind for kind, _ in shown}
+        assert [text for _, text in shown if text.startswith("*Interrupted after ")]
+    finally:
+        client.stop_channels()
+        manager.shutdown_kernel(now=True)
+
+
+# 03-training
+
+
+def test_learning_curves_mark_the_lowest_test_loss():
+    history = {"loss": [2, 1, 1], "train_loss": [2, 0.9, 0.5], "test_loss": [2, 1.1, 1.3]}
+    history |= {name.replace("loss", "accuracy"): [0.1, 0.5, 0.6] for name in list(history)}
+    figure = figures.learning_curves(history, (0.9, 0.8))
+    assert_nothing_is_cut_off(figure)
+    loss, accuracy = figure.axes
+    assert " lowest test loss: \n after epoch 2 " in words(figure)
+    assert list(loss.lines[-1].get_xdata()) == [2, 2]
+    assert [line.get_ydata()[0] for line in accuracy.lines[-2:]] == pytest.approx([90, 80])
+    assert len(figures.learning_curves(history).axes[1].lines) == 3
+
+
+def test_gains_are_those_of_the_rounded_accuracies_beside_them():
+    figure = figures.cumulative_improvements([("a", None, 0.8044), ("b", 0.8044, 0.8106), ("c", 0.8106, 0.8056)])
+    assert_nothing_is_cut_off(figure)
+    assert {"80.4%", "81.1%  (+0.7)", "80.6%  (−0.5)"} <= set(words(figure))
 
 
 # 05-fgsm and 06-defence

@@ -162,8 +162,8 @@ def taken_and_given(program):
 
 
 def badly_framed(book, minutes, following):
-    """The opening cell has a title and these minutes; the closing cell leads to the next notebook."""
-    first, last = book.cells[0], [cell for cell in book.cells if not is_note(cell)][-1]
+    """The opening cell has a title and these minutes; the core's closing cell leads to the next notebook."""
+    first, last = book.cells[0], [cell for cell in book.cells if cells.part(cell) == "core" and not is_note(cell)][-1]
     said = re.search(r"(\d+) minutes", first.source)
     wrong = [] if first.cell_type == "markdown" and re.match(r"# \d+ · .+", first.source) else ["no title"]
     if not said or int(said[1]) != minutes:

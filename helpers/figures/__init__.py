@@ -1,6 +1,6 @@
 """Every picture of the series: arrays in, matplotlib Figure out. One file a notebook; `style` holds what they share."""
 
-from .architecture import ablations, cost_shares, feature_maps, layer_by_layer, network_drawing, receptive_fields
+from .architecture import ablations, cost_fractions, feature_maps, layer_by_layer, network_drawing, receptive_fields
 from .data import channel_histogram, class_grid, image_and_pixel_values, three_views
 from .defence import clean_vs_robust, epochs_under_attack
 from .evaluation import confusion, intervals, labelled_images, precision_recall, reliability_diagram

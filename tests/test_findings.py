@@ -1,0 +1,143 @@
+"""What the ablation study says: every sentence is chosen by the records, whichever of them there are."""
+
+import math
+import shutil
+
+import numpy as np
+import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+from helpers import ablations, figures, findings, runs
+
+QUESTIONS = findings.LAYERS + findings.OPERATIONS
+COSTS = {"two-blocks": (591_274, 25_003_264), "four-blocks": (1_304_746, 52_921_600)}  # others: the baseline's
+
+
+def study(seeds=4, **effects):
+    """A VariantResult for every variant, `effects` points better than the baseline (with _ for - in names)."""
+    rng, difficulty = np.random.default_rng(0), np.random.default_rng(1).random(5000)
+    results = {}
+    for variant in ablations.VARIANTS:
+        shift = effects.get(variant.replace("-", "_"), 0) / 100
+        correct = np.array([difficulty + rng.normal(0, 0.01, 5000) < 0.8 + shift for _ in range(seeds)])
+        costs = COSTS.get(variant, (550_570, 38_896_896))
+        results[variant] = ablations.VariantResult(list(correct.mean(axis=1)), correct, *costs, gap=10.0)
+    return results
+
+
+def said(results):
+    """All sentences of a study, one after the other."""
+    parts = [text for row in findings.answers(QUESTIONS, results) for text in row]
+    parts += [findings.recap(results), findings.caption(QUESTIONS, results, "cifar10"), findings.costliest(results)]
+    return "\n".join(parts)
+
+
+def test_every_variant_answers_one_question_and_has_a_label():
+    asked = [variant for question in QUESTIONS for variant in question.variants]
+    assert sorted(asked) == sorted(findings.LABELS) == sorted(set(ablations.VARIANTS) - {"baseline"})
+
+
+def test_what_a_change_drags_along_is_what_the_networks_have():
+    def weights(variant):
+        changes = {name: value for name, value in ablations.VARIANTS[variant].items() if name != "augment"}
+        layers = [layer for layer in ablations.network(**changes).layers if hasattr(layer, "kernel")]
+        return layers, next(layer for layer in layers if len(layer.kernel.shape) == 2).kernel.shape[0]
+
+    fractions = {"½": 0.5, "¼": 0.25, "2": 2, "4": 4}
+    for variant, (_, dragged) in findings.LABELS.items():
+        layers, inputs = weights(variant)
+        factor = fractions[dragged.rpartition("×")[2]] if dragged.startswith("dense layer") else 1
+        assert inputs == factor * weights("baseline")[1], variant
+        assert any(layer.kernel.shape[:2] == (1, 1) for layer in layers) == ("residual" in variant)
+    strided, plain = weights("strided-convolution")[0][1], weights("baseline")[0][1]
+    assert np.prod(plain.output.shape[1:3]) == 4 * np.prod(strided.output.shape[1:3])
+
+
+def test_the_answers_follow_the_numbers():
+    results = study(two_blocks=-3, augmentation=3, four_blocks=0.2)
+    blocks, initial, regularisation = (
+        next(findings.answer(question, results) for question in QUESTIONS if variant in question.variants)
+        for variant in ("two-blocks", "glorot", "augmentation")
+    )
+    assert blocks.startswith("**supported** against two blocks; one block: no difference larger than")
+    assert "four blocks: no difference larger than" in blocks
+    assert "1.36 times the multiply-adds and 2.37 times the parameters" in blocks
+    assert initial.startswith("Glorot") and initial.endswith(", with the same parameters and multiply-adds")
+    assert regularisation.startswith("**not supported**: augmentation: 3.") and "points better" in regularisation
+    recap = findings.recap(results)
+    assert "the slides' network beats two blocks." in recap and "**Not supported**: augmentation would" in recap
+    assert findings.costliest(results).startswith("two blocks: ") and "Not answered" not in recap
+
+
+def test_two_variants_that_change_places_change_the_text():
+    before = study(glorot=-4, batch_norm=4)
+    after = before | {"glorot": before["batch-norm"], "batch-norm": before["glorot"]}
+    assert said(before) != said(after)
+    assert "**Not supported**: batch normalisation would" in said(before)
+    assert "**Not supported**: Glorot initialisation would" in said(after)
+    assert findings.costliest(before).startswith("Glorot") and findings.costliest(after).startswith("batch norm")
+
+
+def test_two_recorded_files_that_change_places_change_the_text(tmp_path):
+    """With the records that come with the series, whichever there are."""
+    source = runs.folder("ablations", "cifar10")
+    target = shutil.copytree(source, runs.folder("ablations", "cifar10", tmp_path))
+    before = said(ablations.results("cifar10", tmp_path))
+    one, two = target / "one-block-0.json", target / "two-blocks-0.json"
+    content = one.read_bytes(), two.read_bytes()
+    one.write_bytes(content[1]), two.write_bytes(content[0])
+    after = ablations.results("cifar10", tmp_path)
+    assert said(after) != before
+    compared = [findings.compare(variant, after).points for variant in ("one-block", "two-blocks")]
+    assert compared[0] > compared[1]
+
+
+def test_a_bound_is_the_far_end_of_the_interval():
+    results = study(glorot=0.1)
+    found = findings.compare("glorot", results)
+    bound = float(findings.finding("glorot", results).split("than ")[1].split()[0])
+    assert found.verdict == "no difference" and bound == pytest.approx(found.bound, abs=0.1)
+    row = next(row for row in findings.rows(QUESTIONS, results) if row.label.startswith("Glorot"))
+    shown = [float(part.replace("−", "-")) for part in row.difference.split(" ± ")]
+    assert bound == pytest.approx(abs(shown[0]) + shown[1])
+
+
+def test_every_set_of_finished_runs_gives_text_and_figure():
+    """Seed by seed, as a sweep goes: no sentence claims what its interval does not show."""
+    full, results = study(two_blocks=-3, augmentation=3), {}
+    for variant, seed in [(variant, seed) for seed in range(4) for variant in ablations.VARIANTS]:
+        whole = full[variant]
+        results[variant] = whole._replace(accuracies=whole.accuracies[: seed + 1], correct=whole.correct[: seed + 1])
+        text = said(results)
+        assert "nan" not in text and "inf" not in text
+        for name in findings.LABELS:
+            found = findings.compare(name, results)
+            decided = found is not None and abs(found.points) > found.half_width
+            assert (findings.verdict(name, results) in ("better", "worse")) == decided
+            assert (
+                " worse" in findings.finding(name, results) or " better" in findings.finding(name, results)
+            ) == decided
+        low, high = findings.limits(results)
+        assert math.isfinite(low) and math.isfinite(high) and low < 0 < high
+
+
+@pytest.mark.parametrize("seeds", [0, 1, 4])
+def test_the_figure_shows_what_is_there(seeds):
+    results = study(seeds, two_blocks=-3) if seeds else {}
+    rows = findings.rows(findings.LAYERS, results)
+    figure = figures.ablations(rows, results.get("baseline"), findings.limits(results))
+    FigureCanvasAgg(figure).draw()
+    words = [text.get_text() for text in figure.axes[0].texts]
+    assert words.count("not trained yet") == (0 if seeds else 7)
+    axis = figure.axes[0]
+    assert len(axis.lines) == {0: 1, 1: 7, 4: 13}[seeds]  # the line at 0; dots; dots and intervals
+    if seeds == 4:
+        filled = [line.get_markerfacecolor() != "white" for line in axis.lines if line.get_marker() == "o"]
+        assert filled == [row.comparison.verdict != "no difference" for row in rows] and any(filled)
+    sizes = [text.get_fontsize() for text in figure.axes[0].texts]
+    assert min(sizes) >= 14
+
+
+def test_a_name_that_is_no_variant():
+    with pytest.raises(ValueError, match="variant='he'.*glorot"):
+        findings.compare("he", study())
