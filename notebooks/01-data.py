@@ -415,7 +415,7 @@ my_prediction = 10.0, 10.0  # percent: on the images it was chosen by, on new im
 
 # %% tags=["homework", "solution"]
 def best_of_many(guesses, labels, chosen_on):
-    """The accuracies, in [0, 1], of the network that is best on the first `chosen_on` images: there and on the others."""
+    """The accuracies, in [0, 1], of the network that is best on the first `chosen_on` images: there and elsewhere."""
     correct = guesses == labels
     best = correct[:, :chosen_on].mean(axis=1).argmax()
     return correct[best, :chosen_on].mean(), correct[best, chosen_on:].mean()

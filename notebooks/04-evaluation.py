@@ -134,8 +134,8 @@ figures.show(
 )
 
 # %% [markdown] tags=["core", "reveal"] slideshow={"slide_type": "fragment"}
-# A row shows how the images of one class are predicted. The errors are plausible: most stay among animals or among
-# vehicles.
+# A row of this **confusion matrix** shows how the images of one class are predicted. The errors are plausible: most
+# stay among animals or among vehicles.
 
 # %% tags=["core"] slideshow={"slide_type": "skip"}
 assert within > max(0.5, by_chance), "errors are not plausible in this sense"
