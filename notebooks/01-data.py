@@ -136,8 +136,9 @@ print(f"your bet: {my_bet}; the label: {names[labels[puzzle]]}")
 # The point: this data set is harder than "only ten classes" sounds. Collect three bets aloud before you run the next
 # cell. With the photographs most people say bird or ship, because of the blue. Once they know the label, most see it.
 #
-# They will ask: *how good are people at this?* About 94% when they look quickly (Ho-Phuoc, *CIFAR10 to Compare Visual
-# Recognition Performance between Deep Neural Networks and Humans*, 2018, arXiv:1811.07270); with care it can be more.
+# They will ask: *how good are people at this?* About 94% of 1,000 test images per person were correct when 60 people tried
+# (Ho-Phuoc, *CIFAR10 to Compare Visual Recognition Performance between Deep Neural Networks and Humans*, 2018,
+# arXiv:1811.07270).
 #
 # </details>
 
@@ -404,10 +405,10 @@ print(f"There are 10^{found[2]:.0f} images. Training images cover nothing of tha
 print("images are a tiny, regular part of it. An adversarial example can lie where no training image was near.")
 
 # %% [markdown] tags=["homework"] slideshow={"slide_type": "skip"}
-# **2. The best of a thousand.** A thousand "networks" guess at random, all on the same 500 images. *Predict first:*
-# what accuracy does the best of them reach on these images, and what accuracy does the same one reach on new images?
-# Then write a function that returns both. `guesses` are classes (networks, images), and the first `chosen_on` images
-# are those by which the best network is chosen.
+# **2. Predict, then compute: the best of a thousand.** A thousand "networks" guess at random, all on the same 500
+# images. What accuracy does the best of them reach on these images, and what accuracy does the same one reach on new
+# images? Enter your prediction, then write a function that returns both. `guesses` are classes (networks, images), and
+# the first `chosen_on` images are those by which the best network is chosen.
 
 # %% tags=["homework"]
 my_prediction = 10.0, 10.0  # percent: on the images it was chosen by, on new images

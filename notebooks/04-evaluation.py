@@ -301,26 +301,9 @@ assert np.isclose(found, 25 / 30), f"for the small matrix 25 of 30 images have t
 print(f"correct kind: {kind_accuracy(matrix, vehicle):.1%}; correct class: {correct.mean():.1%}")
 
 # %% [markdown] tags=["homework"] slideshow={"slide_type": "skip"}
-# **2. How many images?** How many test images does a 95% confidence interval need, at a given accuracy, to reach a
-# given half-width? Both are fractions: ±0.1 points are 0.001.
-
-
-# %% tags=["homework", "solution"]
-def images_needed(accuracy, half_width):
-    """The number of test images for an interval of accuracy ± half_width, from the formula with 1.96."""
-    return 1.96**2 * accuracy * (1 - accuracy) / half_width**2
-
-
-# %% tags=["homework", "check"]
-found = images_needed(0.5, 0.098)
-assert not np.isclose(found, 26.03, rtol=0.01), "one standard deviation covers only 68%: where is the factor 1.96?"
-assert not np.isclose(found, 10, rtol=0.01), "the half-width shrinks with the square root of n: solve for n by squaring"
-assert np.isclose(found, 100, rtol=0.01), f"an accuracy of 0.5 and a half-width of 0.098 need 100 images, got {found}"
-print(f"±0.1 points at {correct.mean():.1%} need about {images_needed(correct.mean(), 0.001):,.0f} images")
-
-# %% [markdown] tags=["homework"] slideshow={"slide_type": "skip"}
-# **3. Refuse when in doubt.** Let the network refuse to predict where its confidence is below a threshold. *Predict
-# first:* which accuracy does vgg3 reach on the images that are left at a threshold of 90%?
+# **2. Predict, then compute: refuse when in doubt.** Let the network refuse to predict where its confidence, the
+# probability of the predicted class, is below a threshold. Which accuracy does vgg3 reach on the images that are left
+# at a threshold of 90%? Enter your prediction, then write the function.
 
 # %% tags=["homework"]
 my_prediction = 90.0  # percent
@@ -346,9 +329,27 @@ for threshold in (0, 0.5, 0.8, 0.9, 0.99):
 print(f"predicted for 90%: {my_prediction:.1f}%")
 
 # %% [markdown] tags=["homework"] slideshow={"slide_type": "skip"}
-# Selective prediction helps against honest errors. Before you rely on it, read [05-fgsm](05-fgsm.ipynb): adversarial
-# examples are often confident.
+# Refusing helps against ordinary errors. Before you rely on it, read [05-fgsm](05-fgsm.ipynb): adversarial examples
+# are often confident.
 #
+# **3. How many images?** How many test images does a 95% confidence interval need, at a given accuracy, to reach a
+# given half-width? Both are fractions: ±0.1 points are 0.001.
+
+
+# %% tags=["homework", "solution"]
+def images_needed(accuracy, half_width):
+    """The number of test images for an interval of accuracy ± half_width, from the formula with 1.96."""
+    return 1.96**2 * accuracy * (1 - accuracy) / half_width**2
+
+
+# %% tags=["homework", "check"]
+found = images_needed(0.5, 0.098)
+assert not np.isclose(found, 26.03, rtol=0.01), "one standard deviation covers only 68%: where is the factor 1.96?"
+assert not np.isclose(found, 10, rtol=0.01), "the half-width shrinks with the square root of n: solve for n by squaring"
+assert np.isclose(found, 100, rtol=0.01), f"an accuracy of 0.5 and a half-width of 0.098 need 100 images, got {found}"
+print(f"±0.1 points at {correct.mean():.1%} need about {images_needed(correct.mean(), 0.001):,.0f} images")
+
+# %% [markdown] tags=["homework"] slideshow={"slide_type": "skip"}
 # **4. An interval without a formula.** The *bootstrap* draws n of the n test images at random, with replacement, takes
 # the accuracy of this sample, and repeats this many times. The middle 95% of these accuracies are the interval. Does it
 # agree with Wilson's?

@@ -66,6 +66,16 @@ def displayed(monkeypatch):
     return outputs
 
 
+def test_only_a_figure_with_images_keeps_its_light_background(monkeypatch, images):
+    shown = []
+    monkeypatch.setattr(figures.notebook, "display", lambda *_, metadata=None, **__: shown.append(metadata))
+    figures.show(figures.confusion(np.eye(10, dtype=int), NAMES), "a chart")
+    figures.show(figures.labelled_images(images[:5], list("abcde")), "images")
+    chart, _, pictures, _ = shown
+    assert chart == {"image/png": {"alt": "a chart"}}
+    assert pictures == {"image/png": {"alt": "images"}, "needs_background": "light"}
+
+
 def test_show_table(displayed):
     figures.show_table(["layer", "parameters"], [("dense", 1_234), ("share", "48%")])
     lines = displayed[0].data.splitlines()

@@ -314,18 +314,3 @@ def test_the_colour_blind_tell_the_palette_apart(deficiency):
         assert deltaE(seen[one], seen[other], input_space="sRGB1") >= 10, (one, other)
 
 
-# Words
-
-GLOSSARY = (ROOT / "notebooks" / "glossary.md").read_text(encoding="utf-8").split("## Symbols")[1]
-ENTRIES = re.findall(r"^(?:- \*\*(.+?):\*\*|\| (?!symbol|---)(.+?) \|)(.+(?:\n  .+)*)", GLOSSARY, re.MULTILINE)
-
-
-def test_the_glossary_leads_to_where_its_words_are_used():
-    explained = [(term or symbol, re.search(r"\((\d\d-\w+)\.ipynb\)", rest)) for term, symbol, rest in ENTRIES]
-    assert len(explained) > 25 and all(place for _, place in explained)
-    explained = [(word, place[1]) for word, place in explained]
-    texts = {name: "\n".join(cell.source for cell in notebook(name).cells).lower() for name in NAMES}
-    for name, text in texts.items():
-        for latex, symbol in ((r"\varepsilon", "ε"), (r"\delta", "δ"), (r"\nabla", "∇"), (r"\eta", "η"), (r"\mu", "μ")):
-            texts[name] = text = text.replace(latex, symbol).replace("µ", "μ")
-    assert [(word, name) for word, name in explained if word.lower() not in texts[name]] == []

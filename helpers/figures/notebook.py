@@ -10,18 +10,23 @@ import time
 import matplotlib
 import numpy as np
 from IPython.display import DisplayHandle, Markdown, display
+from matplotlib.image import AxesImage
 
 from .style import DPI, STYLE
 from .training import live_curve
 
 
 def show(figure, alt):
-    """Show `figure` in a notebook with `alt`, one or two sentences that state what the picture shows.
+    """Show `figure` in a notebook with `alt`, one or two sentences that state what it shows.
 
-    The text is stored as the image's `alt`, which exported pages turn into the attribute, and stands below the
-    picture as its caption, because JupyterLab and GitHub ignore the stored one.
+    The text is stored as the output's `alt`, which exported pages turn into the attribute, and is shown below the
+    figure as its caption, because JupyterLab and GitHub ignore the stored one. A dark theme turns light and dark of a
+    figure around, unless it holds images: then it asks for a light background, which JupyterLab knows by this name.
     """
-    display(_png(figure, alt), raw=True, metadata={"image/png": {"alt": alt}})
+    metadata = {"image/png": {"alt": alt}}
+    if figure.findobj(AxesImage):
+        metadata["needs_background"] = "light"
+    display(_png(figure, alt), raw=True, metadata=metadata)
     _caption(alt)
 
 
@@ -50,7 +55,7 @@ def show_source(*functions):
 
 
 def show_table(headings, rows):
-    """Show `rows` of text and numbers in a notebook: numbers stand right, whole ones with thousands separators."""
+    """Show `rows` of text and numbers in a notebook: numbers are aligned right, whole ones with thousands separators."""
     lines = [headings, [":---" if isinstance(value, str) else "---:" for value in rows[0]]]
     lines += [[f"{value:,}" if isinstance(value, int) else str(value) for value in row] for row in rows]
     # Escaped, because a notebook trusts its own outputs: a name that is HTML would run.
