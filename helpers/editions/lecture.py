@@ -29,6 +29,8 @@ STYLE = """.jp-RenderedImage img { width: min(100%, 82vw); max-height: 80vh; obj
 .jp-RenderedMarkdown { max-width: 72rem; }
 .jp-cell-toolbar { display: none; }
 .jp-InputPrompt, .jp-OutputPrompt { min-width: 2.5rem; }
+[data-jp-theme-light="false"] .jp-RenderedImage img { filter: invert(0.93) hue-rotate(180deg); }
+[data-jp-theme-light="false"] .jp-RenderedImage img.jp-needs-light-background { filter: brightness(0.85); }
 """
 # Run by each kernel of this server before its first cell, while the lecturer reads out the title.
 STARTUP = """import helpers.backend  # starts TensorFlow

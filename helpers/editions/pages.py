@@ -133,6 +133,8 @@ def page(book, template, more=(), **resources):
     soup = BeautifulSoup(text, "html.parser")
     for link in soup.find_all("a", href=True):
         link["href"] = re.sub(r"^([\w-]+)\.(ipynb|md)\b", r"\1.html", link["href"])
+    for heading in soup.find_all(re.compile("^h[1-6]$")):
+        heading["id"] = heading.get_text().replace(" ", "-")  # as in JupyterLab, where the glossary leads to it, too
     for table in soup.find_all("table"):
         table.wrap(soup.new_tag("div", attrs={"class": "wide"}))
     for block in soup.select("pre, .wide"):
@@ -154,18 +156,21 @@ def _with_captions(cell):
         captioned = told is not None and below == f"*{html.escape(told, quote=False)}*"
         if captioned:
             outputs.pop(0)
-        yield _html(
-            _figure(output.data[picture], picture, told or f"Output of cell {cell.metadata['number']}", captioned)
-        )
+        alt = told or f"Output of cell {cell.metadata['number']}"
+        chart = picture == "image/png" and told and "needs_background" not in output.metadata
+        yield _html(_figure(output.data[picture], picture, alt, captioned, "chart" if chart else "images"))
 
 
-def _figure(content, kind, alt, captioned):
-    """A picture with its text alternative, which stands below it as well where it is a caption."""
+def _figure(content, kind, alt, captioned, drawn):
+    """A picture with its text alternative, which is shown below it as well where it is a caption.
+
+    A dark theme turns light and dark of what is `drawn` as a "chart" around.
+    """
     encoded = base64.b64encode(content.encode()).decode() if kind == "image/svg+xml" else "".join(content.split())
     alt = html.escape(alt)
     # To a screen reader the caption would say the same again.
     caption = f'<figcaption aria-hidden="true">{alt}</figcaption>' if captioned else ""
-    return f'<figure><img alt="{alt}" src="data:{kind};base64,{encoded}">{caption}</figure>'
+    return f'<figure class="{drawn}"><img alt="{alt}" src="data:{kind};base64,{encoded}">{caption}</figure>'
 
 
 def _shown(output, cell, template):
