@@ -121,8 +121,11 @@ my_bet = "ship"
 
 # %% tags=["core", "reveal"] slideshow={"slide_type": "subslide"}
 probability = evaluation.probabilities(model, shown)
-print(f"label:      {names[labels[puzzle]]}")
-print(f"prediction: {names[probability[puzzle].argmax()]}, with probability {probability[puzzle].max():.0%}")
+figures.show(
+    figures.three_views(shown[puzzle]),
+    f"The label of this image is {names[labels[puzzle]]}. The network predicts {names[probability[puzzle].argmax()]}, "
+    f"with a probability of {probability[puzzle].max():.0%}.",
+)
 
 # %% [markdown] tags=["core", "reveal"] slideshow={"slide_type": "fragment"}
 # 32×32 pixels carry little information, even for people, who know the world. The network has only pixels and labels.

@@ -1,5 +1,5 @@
 # %% [markdown] tags=["core"] slideshow={"slide_type": "slide"}
-# # 04 · How good is it, and how sure can we be?
+# # 04 · How good is the network?
 #
 # **The question:** what does one accuracy leave out?
 #
@@ -164,12 +164,12 @@ print("the five most frequent: " + ", ".join(f"{true} → {other} {count}" for t
 
 # %% tags=["core"]
 first_labels, first_probability = labels[shown], probability[shown]
-confident = evaluation.most_confident_errors(first_probability, first_labels, 10)
+confident = evaluation.most_confident_errors(first_probability, first_labels, 5)
 captions = [f"{names[predicted[i]]} {probability[i].max():.1%}\nlabel: {names[labels[i]]}" for i in confident]
 lowest = np.floor(1000 * probability[confident].max(axis=1).min()) / 10
 figures.show(
     figures.labelled_images(dataset.x_test[confident], captions),
-    f"The {len(confident)} wrong predictions with the highest probability among test images 0–{len(first_labels) - 1}. "
+    f"The five wrong predictions with the highest probability among test images 0–{len(first_labels) - 1}. "
     f"Each has a probability of at least {lowest:.1f}%.",
 )
 

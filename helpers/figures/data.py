@@ -48,16 +48,16 @@ def image_and_pixel_values(image, top, left, size=4):
 
 
 @styled
-def class_grid(images, labels, names, rows=3, columns=2):
+def class_grid(images, labels, names, rows=2, columns=3):
     """The first `rows` × `columns` images of each class as a block, under the class's number and name."""
-    figure, axes = new_figure(2, 5, height=7)
+    figure, axes = new_figure(2, 5, height=3.9)
     for number, (axis, name) in enumerate(zip(axes.flat, names, strict=True)):
         chosen = images[labels == number][: rows * columns]
         framed = np.pad(chosen, ((0, 0), (1, 1), (1, 1), (0, 0)), constant_values=255)  # white lines between images
         side = framed.shape[1]
         block = framed.reshape(rows, columns, side, side, 3).swapaxes(1, 2).reshape(rows * side, columns * side, 3)
         axis.imshow(block)
-        axis.set_title(f"{number}  {name}", fontsize=16)
+        axis.set_title(f"{number}  {name}")
         axis.axis("off")
     return figure
 

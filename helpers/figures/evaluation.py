@@ -52,7 +52,7 @@ def confusion(matrix, names):
 
     `matrix` counts images (classes, classes). All confusion matrices of the series share one colour scale.
     """
-    figure, axis = new_figure(height=7.2)
+    figure, axis = new_figure(height=5.6)
     percent = 100 * matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
     # Cells and not an image, so that a dark theme may turn light and dark around.
     cells = axis.pcolormesh(percent, cmap="bone_r", norm=PERCENT, edgecolors="white", linewidth=1)
@@ -67,8 +67,8 @@ def confusion(matrix, names):
     axis.set(xlabel="predicted class", ylabel="true class")
     axis.tick_params(length=0)
     axis.spines[:].set_visible(False)
-    bar = figure.colorbar(cells, ax=axis, ticks=[0, 1, 5, 10, 25, 50, 100], pad=0.02, aspect=30)
-    bar.set_label("percent of the images of the true class")
+    bar = figure.colorbar(cells, ax=axis, ticks=[0, 1, 5, 10, 25, 50, 100], pad=0.02, aspect=24)
+    bar.set_label("percent of the true class")
     bar.outline.set_visible(False)
     return figure
 
