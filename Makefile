@@ -30,6 +30,9 @@ data: .venv/lecture  ## fetch CIFAR-10, once, before the lecture
 check: .venv/lecture  ## say whether this machine is ready
 	@$(HERE) -m helpers.check
 
+student: .venv/lecture  ## write the notebooks for students, without solutions and notes, into student and student.zip
+	@$(HERE) -m helpers.editions student
+
 slides: .venv/authors  ## write the notebooks as reveal.js decks into slides
 	@$(HERE) -m helpers.editions slides
 

@@ -5,17 +5,14 @@ sound one in every way that a check should notice.
 """
 
 import copy
-import dis
 import html
-import itertools
 import re
-import types
 from collections import Counter
 from pathlib import Path
 
 import nbformat
 import pytest
-from IPython.core.inputtransformer2 import TransformerManager
+from flows import taken_and_given
 from nbclient.exceptions import CellExecutionError
 
 from helpers.editions import cells, notebooks, schedule
@@ -137,8 +134,7 @@ def tells_the_machine(book):
 
 def ambiguous(book):
     """Names that a cell takes from others and that several cells give: what they mean hangs on which one ran last."""
-    plain = TransformerManager().transform_cell  # without magics
-    flows = [taken_and_given(compile(plain(cell.source), "cell", "exec")) for cell in code(book)]
+    flows = [taken_and_given(cell.source) for cell in code(book)]
     givers = Counter(name for _, given in flows for name in given)
     return [
         f"cell {number} takes {name!r}, which {givers[name]} cells give"
@@ -146,19 +142,6 @@ def ambiguous(book):
         for name in sorted(taken)
         if givers[name] > 1
     ]
-
-
-def taken_and_given(program):
-    """The global names that code reads before it sets them itself, and those that it sets; functions count as read."""
-    taken, given, imported = set(), set(), set()
-    for before, step in itertools.pairwise(dis.get_instructions(program)):
-        if step.opname == "STORE_NAME":
-            (imported if before.opname.startswith("IMPORT_") else given).add(step.argval)
-        elif step.opname in ("LOAD_NAME", "LOAD_GLOBAL"):
-            taken |= {step.argval} - given - imported
-        elif isinstance(step.argval, types.CodeType):  # a function, a comprehension
-            taken |= taken_and_given(step.argval)[0] - given - imported
-    return taken, given
 
 
 def badly_framed(book, minutes, following):

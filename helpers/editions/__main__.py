@@ -41,6 +41,17 @@ def _lecture(chosen):
         sys.exit(lecture.show(folder))
 
 
+def _student(chosen):
+    from . import address, student
+
+    folder = cells.ROOT / "student"
+    student.write(folder, cells.stored(), address.repository())
+    size = folder.with_suffix(".zip").stat().st_size
+    print(
+        f"The notebooks for students are in {folder}, and, to hand out, in student.zip beside it ({size / 1e6:.0f} MB)."
+    )
+
+
 def _site(chosen):
     from . import site
 
@@ -68,7 +79,13 @@ def main():
         prog="python -m helpers.editions", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     commands = parser.add_subparsers(required=True, metavar="EDITION")
-    for name, run in (("notebooks", _notebooks), ("lecture", _lecture), ("site", _site), ("slides", _slides)):
+    for name, run in (
+        ("notebooks", _notebooks),
+        ("lecture", _lecture),
+        ("student", _student),
+        ("site", _site),
+        ("slides", _slides),
+    ):
         commands.add_parser(name).set_defaults(run=run)
     commands.add_parser("address").set_defaults(run=_address)
     commands.choices["notebooks"].add_argument("names", nargs="*", metavar="NN-name")

@@ -64,6 +64,12 @@ def for_colab(source, address):
     return f"{opening}\n{before}{address}{after}\n# %% tags{rest}"
 
 
+def colab_cell(address):
+    """The cell that Colab needs, as in a notebook."""
+    metadata = {"tags": ["core", "setup"], "slideshow": {"slide_type": "skip"}}
+    return nbformat.v4.new_code_cell(COLAB.format(address=address).replace("# %pip", "%pip").strip(), metadata=metadata)
+
+
 def is_for_colab(cell):
     """Whether a cell is the one that `for_colab` puts in."""
     return cell.source.startswith(COLAB.splitlines()[0])

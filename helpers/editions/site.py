@@ -9,7 +9,7 @@ import copy
 import hashlib
 import re
 
-from . import address, cells
+from . import address, attack, cells
 from .pages import Refused, markdown, numbered, page
 from .pages import write as write_page
 
@@ -24,14 +24,17 @@ SOLUTION = re.compile(r"<details>\s*<summary>(?:Solution|Idea)</summary>.*?</det
 def write(folder, books):
     """Write the pages of the students into `folder`, and those of the teachers into a folder in it."""
     _write_all(folder, {name: for_students(copy.deepcopy(book)) for name, book in books.items()})
-    _write_all(folder / TEACHERS, {name: folded(numbered(copy.deepcopy(book))) for name, book in books.items()})
+    attack.write(folder)
+    _write_all(folder / TEACHERS, {name: folded(numbered(copy.deepcopy(book))) for name, book in books.items()}, "../")
 
 
 def for_students(book):
     """A notebook without solutions and speaker notes, and without what a self-check says of the solution."""
     book = numbered(book)
     book.cells = [
-        cell for cell in book.cells if not cells.has(cell, "notes") and not cells.solves(cell) and not address.is_for_colab(cell)
+        cell
+        for cell in book.cells
+        if not cells.has(cell, "notes") and not cells.solves(cell) and not address.is_for_colab(cell)
     ]
     for cell in book.cells:
         if cells.has(cell, "check") and cell.cell_type == "code":
@@ -51,11 +54,11 @@ def folded(book):
     return book
 
 
-def _write_all(folder, books):
+def _write_all(folder, books, ways_up=""):
     """An index, one page a notebook, and the glossary, each with ways to the others."""
     where, names = address.repository(), list(books)
     glossary = markdown((cells.NOTEBOOKS / "glossary.md").read_text(encoding="utf-8"))
-    for name, book in {"index": markdown(_index(books)), **books, "glossary": glossary}.items():
+    for name, book in {"index": markdown(_index(books, ways_up)), **books, "glossary": glossary}.items():
         ways = [("index", "All notebooks"), ("glossary", "Symbols and glossary")]
         elsewhere = [(where, "The repository")] if where else []
         if name in books:
@@ -73,8 +76,8 @@ def _write_all(folder, books):
         write_page(folder / f"{name}.html", _locked(made))
 
 
-def _index(books):
-    """The index, as Markdown: the notebooks with their questions."""
+def _index(books, where):
+    """The index, as Markdown: the notebooks with their questions, and the way to the attack page."""
     heading = (cells.ROOT / "README.md").read_text(encoding="utf-8").splitlines()[0]
     about = (
         "The notebooks of one lecture, with everything that they print and draw. No page needs a network, and the sliders "
@@ -84,7 +87,8 @@ def _index(books):
     for name, book in books.items():
         title, question = cells.opening(book)
         lines.append(f"**[{title}]({name}.html)**  \n{question[0].upper()}{question[1:]}")
-    lines += ["## Beside the notebooks", "[What you need, symbols, and a glossary](glossary.html)"]
+    lines += ["## Beside the notebooks", f"[Attack an image, or a photograph of your own]({where}{attack.NAME})"]
+    lines += ["[What you need, symbols, and a glossary](glossary.html)"]
     return "\n\n".join(lines)
 
 

@@ -1,0 +1,169 @@
+"""The student edition: nothing given away, and self-checks that tell typical wrong answers from a solution."""
+
+import contextlib
+import csv
+import io
+import json
+import os
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import nbformat
+import pytest
+from flows import slice_of
+from test_editions import NOTE, SOLUTION, code, small, sources, text  # noqa: F401, a fixture
+
+from helpers.editions import cells, student
+
+ROOT = Path(__file__).resolve().parents[1]
+
+# For each notebook and function two or more answers that people give; the check must say what is wrong with each.
+WRONG = {
+    "01-data": {
+        "possible_images": [
+            "def possible_images(side, channels, levels): return side * side * np.log10(levels)",
+            "def possible_images(side, channels, levels): return np.log10(side * side * channels * levels)",
+        ],
+        "best_of_many": [
+            "def best_of_many(g, y, k): return (g == y)[:, :k].mean(), (g == y)[:, k:].mean()",
+            "def best_of_many(g, y, k): return (g == y)[:, :k].mean(1).max() * 100, 10.0",
+            "def best_of_many(g, y, k): c = g == y; return c[:, :k].mean(1).max(), c[:, :k].mean(1).max()",
+        ],
+        "nearest_mean": [
+            "def nearest_mean(x, y, new):\\n"
+            "    m = np.array([x[y == k].mean(axis=0).ravel() for k in range(10)])\\n"
+            "    return ((new.reshape(len(new), 1, -1) - m) ** 2).sum(axis=2).argmax(axis=1)",
+            "def nearest_mean(x, y, new):\\n"
+            "    m = np.array([x[y == k].mean(axis=0).ravel() for k in range(10)], np.uint8)\\n"
+            "    return ((new.reshape(len(new), 1, -1) - m) ** 2).sum(axis=2, dtype=np.uint8).argmin(axis=1)",
+        ],
+        "thumbnails": [
+            "def thumbnails(x): return x.reshape(len(x), -1).astype(float)",
+            "def thumbnails(x):\\n"
+            "    s = x.reshape(-1, 8, 4, 8, 4, 3).mean(axis=(2, 4)).reshape(len(x), -1)\\n"
+            "    return s - s.mean(axis=1, keepdims=True)",
+        ],
+    },
+    "04-evaluation": {
+        "kind_accuracy": [
+            "def kind_accuracy(m, v): return np.trace(m) / m.sum()",
+            "def kind_accuracy(m, v): return (m[v[:, None] == v].sum() - np.trace(m)) / m.sum()",
+        ],
+        "images_needed": [
+            "def images_needed(a, w): return a * (1 - a) / w**2",
+            "def images_needed(a, w): return 1.96 * (a * (1 - a)) ** 0.5 / w",
+        ],
+        "selective": [
+            "def selective(p, y, t): k = p[np.arange(len(y)), y] >= t; return k.mean(), (p.argmax(1) == y)[k].mean()",
+            "def selective(p, y, t): k = p.max(1) >= t; return k.mean(), ((p.argmax(1) == y) & k).mean()",
+        ],
+        "bootstrap_interval": [
+            "def bootstrap_interval(c, n, seed): return (c.mean(), c.mean())",
+            "def bootstrap_interval(c, n, seed):\\n"
+            "    r = np.random.default_rng(seed)\\n"
+            "    return np.quantile([r.choice(c, len(c)).mean() for _ in range(n)], (0.05, 0.95))",
+        ],
+    },
+}
+
+
+def exercises(name):
+    """Of each exercise of a notebook: the name of its function, and the sources of solution and check, with what they need."""
+    book = cells.read(ROOT / "notebooks" / f"{name}.py")
+    code = [cell for cell in book.cells if cell.cell_type == "code"]
+    texts = [cell.source for cell in code]
+    for place, cell in enumerate(code):
+        if cells.has(cell, "check"):
+            solution = max(at for at in range(place) if cells.solves(code[at]))
+            function = texts[solution].split("def ", 1)[1].split("(")[0]
+            yield function, [texts[at] for at in slice_of(texts, place)], texts[solution], texts[place]
+
+
+@pytest.mark.parametrize("name", cells.names())
+def test_a_check_passes_on_its_solution_and_tells_what_is_wrong_with_others(name, monkeypatch):
+    monkeypatch.chdir(ROOT / "notebooks")
+    for function, needed, solution, check in exercises(name):
+        scope, said = {}, io.StringIO()
+        with contextlib.redirect_stdout(said):
+            for source in needed:
+                exec(source, scope)  # the solution, then the check, without an error
+        for wrong in WRONG[name][function]:
+            exec(wrong.replace("\\n", "\n"), scope)
+            with pytest.raises(AssertionError) as complaint, contextlib.redirect_stdout(said):
+                exec(check, scope)
+            assert len(str(complaint.value).split()) >= 5, f"{function}: no hint for {wrong!r}"
+        assert len(WRONG[name][function]) >= 2
+        exec(student.heads(solution), scope)
+        with pytest.raises(NotImplementedError, match="Write your solution here"):
+            exec(check, scope)
+
+
+def test_nothing_is_given_away(small):  # noqa: F811
+    made = student.edition(small)
+    assert NOTE not in sources(made) and SOLUTION not in sources(made)
+    (place,) = (cell for cell in made.cells if "def double" in cell.source)
+    assert '"""Twice x."""' in place.source and student.TO_WRITE in place.source and "2 * x" not in place.source
+    assert all(not cell.outputs and cell.execution_count is None for cell in made.cells if cell.cell_type == "code")
+    assert all("%pip" not in source for source in sources(made))
+    on_colab = student.edition(small, "https://github.com/someone/else")
+    assert next(cell for cell in on_colab.cells if cell.cell_type == "code").source.count("%pip install") == 1
+
+
+def test_heads_keep_signature_docstring_and_imports():
+    solution = "import math\n\nFACTOR = 2\n\n\n@staticmethod\ndef f(x, *,\n      y=1):\n    return x\n\n\ndef g():\n    'Doc.'\n    pass"
+    assert student.heads(solution) == (
+        f"import math\n\n\n@staticmethod\ndef f(x, *,\n      y=1):\n    {student.TO_WRITE}\n\n\n"
+        f"def g():\n    'Doc.'\n    {student.TO_WRITE}"
+    )
+    assert student.heads("x = 3") == "# Write your solution here."
+
+
+def test_nbgrader_takes_the_edition_for_an_assignment(tmp_path):
+    source, release = (tmp_path / folder / "ps1" / "07-small.ipynb" for folder in ("source", "release"))
+    book = nbformat.v4.new_notebook(
+        metadata={"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}},
+        cells=[
+            text("# 07", "core"),
+            code(SOLUTION, "homework", "solution"),
+            code("assert double(2) == 4", "homework", "check"),
+        ],
+    )
+    cells.save(student.edition(book), source)
+    scripts = str(Path(sys.executable).parent)  # nbgrader calls alembic by its name
+    environment = os.environ | {"PATH": f"{scripts}{os.pathsep}{os.environ['PATH']}"}
+
+    def nbgrader(*words):
+        command = [sys.executable, "-m", "nbgrader", *words, "--CourseDirectory.course_id=x"]
+        done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr[-2000:]
+
+    nbgrader("generate_assignment", "ps1")
+    released = nbformat.read(release, 4)
+    assert '"""Twice x."""' in released.cells[1].source and "BEGIN" not in released.cells[1].source
+    for name, line in (("ann", "return 2 * x"), ("bob", "return x")):
+        released.cells[1].source = f"def double(x):\n    {line}"
+        cells.save(released, tmp_path / "submitted" / name / "ps1" / "07-small.ipynb")
+    nbgrader("autograde", "ps1")
+    nbgrader("export")
+    lines = csv.DictReader((tmp_path / "grades.csv").read_text().splitlines())
+    assert {line["student_id"]: line["score"] for line in lines} == {"ann": "1.0", "bob": "0.0"}
+
+
+def test_the_zip_runs_without_this_repository(small, tmp_path):  # noqa: F811
+    small.cells[8].source = "from helpers import data\nprint(data.load().name)"
+    student.write(tmp_path / "student", {"07-small": small})
+    with zipfile.ZipFile(tmp_path / "student.zip") as archive:
+        archive.extractall(tmp_path / "elsewhere")
+    folder = tmp_path / "elsewhere" / "student"
+    program = "; ".join(
+        ["from helpers import check, data", "check.ready()", "print(data.__file__, data.load('sketches').name)"]
+    )
+    environment = {"PATH": "", "HOME": str(tmp_path), "SYSTEMROOT": "", "LECTURE_DOWNLOAD": "0"}
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=folder, env=environment, capture_output=True, text=True, check=True
+    )
+    assert str(folder) in done.stdout and "sketches" in done.stdout
+    assert not list(folder.rglob("editions")) and "-e ." not in (folder / "requirements.txt").read_text()
+    assert json.loads((folder / "07-small.ipynb").read_text())["nbformat"] == 4
