@@ -16,8 +16,8 @@ def taken_and_given(source):
         sets = {symbol.get_name() for symbol in table.get_symbols() if symbol.is_assigned()}
         brings = {symbol.get_name() for symbol in table.get_symbols() if symbol.is_imported()}
         reads = _reads(table, top=True)
-        if isinstance(statement, ast.For | ast.With | ast.FunctionDef | ast.ClassDef):
-            reads -= sets  # they set their names first
+        if not isinstance(statement, ast.Assign | ast.AugAssign | ast.AnnAssign):
+            reads -= sets  # a loop, a function, a condition with := set their names first
         taken |= reads - given - imported - set(dir(builtins)) - {"get_ipython"}
         given |= sets - brings
         imported |= brings
