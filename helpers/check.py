@@ -2,7 +2,8 @@
 
     python -m helpers.check
 
-The first cell of every notebook calls `ready`, which stops it with such a line where it could not run.
+The first cell of every notebook calls `ready`, which stops it with such a line where it could not run, and says nothing
+where all is well.
 """
 
 import contextlib
@@ -16,14 +17,9 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
-import psutil
-from IPython import get_ipython
-from packaging.requirements import Requirement
-from packaging.specifiers import SpecifierSet
-
-from . import cache, data
-from .cifar10.find import keras_folder
 from .commands import replace_what_cannot_be_printed
+
+# What is not Python's own is imported where it is needed: `packages` has to say that it is missing.
 
 # Both stand in a checkout only, not where pip has installed the package alone, as on Colab.
 PROJECT, REQUIREMENTS = (Path(__file__).resolve().parents[1] / name for name in ("pyproject.toml", "requirements.txt"))
@@ -57,10 +53,13 @@ def ready():
     """Raise NotReady, before anything slow is imported, where the notebooks cannot run; say what they may miss."""
     if "google.colab" in sys.modules:
         importlib.import_module("google.colab.output").enable_custom_widget_manager()  # no sliders before
-    findings = [python(), packages(), memory()]
-    if stops := [finding for finding in findings if finding.stops]:
-        raise NotReady("\n".join(map(str, stops)))
-    print(*(finding for finding in findings if finding.advice), sep="\n", end="")
+    for look in (python, packages):
+        if (finding := look()).stops:
+            raise NotReady(str(finding))
+    if (finding := memory()).advice:
+        print(finding)
+    from IPython import get_ipython
+
     if shell := get_ipython():
         shell.set_custom_exc((KeyboardInterrupt,), _interrupted)
 
@@ -73,6 +72,10 @@ def _interrupted(shell, kind, error, traceback, tb_offset=None):
 def python():
     """The Python that runs this, against the range in pyproject.toml."""
     version = ".".join(map(str, sys.version_info[:3]))
+    try:
+        from packaging.specifiers import SpecifierSet
+    except ImportError:  # `packages` says so
+        return Finding("Python", version)
     if not PROJECT.exists():  # pip has compared it
         return Finding("Python", version)
     needed = tomllib.loads(PROJECT.read_text(encoding="utf-8"))["project"]["requires-python"]
@@ -83,6 +86,11 @@ def python():
 
 def packages():
     """The installed versions, against the ranges in requirements.txt."""
+    advice = f'Run in a terminal: "{sys.executable}" -m pip install -r "{REQUIREMENTS}"'
+    try:
+        from packaging.requirements import Requirement
+    except ImportError:
+        return Finding("packages", "packaging is missing", advice, stops=True)
     if not REQUIREMENTS.exists():
         return Finding("packages", f"{_versions()}; nothing to compare them with")
     lines = [line.split("#")[0].strip() for line in REQUIREMENTS.read_text(encoding="utf-8").splitlines()]
@@ -90,7 +98,6 @@ def packages():
     wrong = [trouble for requirement in wanted if (trouble := _trouble(requirement))]
     if not wrong:
         return Finding("packages", f"all {len(wanted)} in the ranges of requirements.txt, {_versions()}")
-    advice = f'Run in a terminal: "{sys.executable}" -m pip install -r "{REQUIREMENTS}"'
     return Finding("packages", "; ".join(wrong), advice, stops=True)
 
 
@@ -109,6 +116,8 @@ def _versions():
 
 def dataset():
     """The data set that the notebooks will load; nothing is fetched."""
+    from . import data
+
     try:
         with contextlib.redirect_stdout(io.StringIO()):
             found = data.load(download=False)
@@ -121,6 +130,9 @@ def dataset():
 
 def caches():
     """The folders that keep CIFAR-10 and the sketches."""
+    from . import cache
+    from .cifar10.find import keras_folder
+
     try:
         folders = keras_folder(), cache.folder() or keras_folder()
     except FileNotFoundError as error:
@@ -137,6 +149,8 @@ def caches():
 
 def memory():
     """What this process may still take: of the machine, and of each control group that it runs in."""
+    import psutil
+
     free = min([psutil.virtual_memory().available, *_left_in_groups()])
     short = f"A notebook takes up to {MEMORY / 1e9} GB: shut down other kernels and programs" if free < MEMORY else ""
     return Finding("memory", f"{free / 1e9:.1f} GB free", short)

@@ -2,8 +2,11 @@
 
 import os
 import shutil
+from pathlib import Path
 
 import numpy as np
+
+ROOT = Path(__file__).resolve().parents[1]
 
 # One image as a batch holds it, 3,072 bytes, with another value in every channel and row; and labels in turn.
 IMAGE = np.arange(3072, dtype=np.uint32) // 12 % 256

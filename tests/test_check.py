@@ -4,6 +4,7 @@ import subprocess
 import sys
 import types
 
+import psutil
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.utils.capture import capture_output
@@ -46,6 +47,16 @@ def test_stops_at_missing_and_old_packages(elsewhere, capsys):
     assert f'"{sys.executable}" -m pip install -r' in out
 
 
+def test_says_so_where_what_it_needs_itself_is_missing():
+    """As after an install that was interrupted."""
+    gone = ("numpy", "packaging", "packaging.requirements", "packaging.specifiers", "psutil", "platformdirs")
+    code = f"import sys; sys.modules.update(dict.fromkeys({gone})); from helpers import check; check.ready()"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stderr.splitlines()[-1].startswith(
+        "helpers.check.NotReady: [STOP] packages: packaging is missing. Run in"
+    )
+
+
 def test_compares_nothing_without_a_checkout(elsewhere):
     assert check.python().advice == check.packages().advice == "" and "tensorflow 2." in check.packages().found
 
@@ -84,7 +95,7 @@ def test_memory_is_what_the_machine_and_each_group_leave(monkeypatch, tmp_path):
     """A container limits the whole of what runs in it, a hub each user's part of that."""
     monkeypatch.setattr(check, "CGROUP", groups := tmp_path / "groups")
     monkeypatch.setattr(check, "GROUPS", mine := tmp_path / "mine")
-    monkeypatch.setattr(check.psutil, "virtual_memory", lambda: types.SimpleNamespace(available=8e9))
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: types.SimpleNamespace(available=8e9))
     assert str(check.memory()) == "[ ok ] memory: 8.0 GB free", "not Linux"
     mine.write_text("4:memory:/old\n0::/hub/user\n")
     assert check.memory().found == "8.0 GB free", "no limits"
