@@ -18,8 +18,8 @@ from .commands import replace_what_cannot_be_printed
 CLASS_NAMES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 
 # Copies of CIFAR-10 are about whose pixels went through JPEG once. In every copy known to us the first 1,017 test
-# images are the original ones: pictures shown are drawn from these, and accuracy on them is reported beside the
-# accuracy on all 10,000.
+# images are the original ones, as all are in the official files: images shown are taken from these, and accuracy on
+# them is reported beside the accuracy on all 10,000, so that numbers from any two copies can be compared.
 ORIGINAL_TEST_IMAGES = 1017
 
 # How many sketches are drawn, and from which seed.
@@ -165,7 +165,7 @@ def _chosen(name):
 
 def _sketches():
     """5,000 training and 1,000 test drawings, kept after the first time."""
-    # Here, because Pillow is needed only where there are no photographs.
+    # Here, because Pillow is needed only where there is no CIFAR-10.
     import PIL
 
     from . import sketches
@@ -190,7 +190,7 @@ def main():
     except (FileNotFoundError, ValueError) as error:
         raise SystemExit(str(error)) from None
     except KeyboardInterrupt:
-        raise SystemExit("interrupted; the same command goes on from there") from None
+        raise SystemExit("interrupted; the same command continues from there") from None
     _, folder = cifar10.locate(download=False)
     print(f"{dataset.source}: {len(dataset.x_train):,} training and {len(dataset.x_test):,} test images")
     print(f"in {folder}")

@@ -1,6 +1,6 @@
-"""Draw the offline stand-in for CIFAR-10: its ten classes as small pictures, for machines without the photographs.
+"""Draw the offline stand-in for CIFAR-10: its ten classes as small drawings, for machines without the data set.
 
-Every part has coordinates of its own, x to the right and y down; the whole picture spans about -1 to 1. All is drawn
+Every part has coordinates of its own, x to the right and y down; the whole drawing spans about -1 to 1. All is drawn
 four times too large and then reduced, which smooths the edges.
 """
 
@@ -347,7 +347,7 @@ CLASSES = (
 
 
 def _background(rng, ground):
-    """A picture of the sky or a wall above `ground`, with clouds, furniture, bushes or hills."""
+    """An image of the sky or a wall above `ground`, with clouds, furniture, bushes or hills."""
     side = SIZE * ZOOM
     horizon, light = rng.uniform(0.3, 0.75) * side, rng.uniform(-0.3, 0.3)
     upper = _colour(rng, WALLS if ground == "indoor" else SKIES)
@@ -379,7 +379,7 @@ def _light(rng, image):
     return (np.asarray(image) * light * rng.uniform(0.92, 1.08, 3) + noise).clip(0, 255).astype(np.uint8)
 
 
-def _picture(label, rng):
+def _drawing(label, rng):
     drawer, grounds = CLASSES[label]
     image = _background(rng, _pick(rng, grounds))
     brush, half, size = ImageDraw.Draw(image), image.width / 2, rng.uniform(0.72, 1.05)
@@ -395,10 +395,10 @@ def _picture(label, rng):
 
 
 def draw(count, seed):
-    """Draw `count` pictures of CIFAR-10's ten classes.
+    """Make `count` drawings of CIFAR-10's ten classes.
 
     Returns images, uint8 (count, 32, 32, 3) in 0–255, and labels, int64 (count,), 0 to 9 in CIFAR-10's order. Every
-    ten pictures hold each class once, in random order. The same `seed` gives the same pictures, and a smaller `count`
+    ten drawings hold each class once, in random order. The same `seed` gives the same drawings, and a smaller `count`
     gives the first of them. Raises TypeError unless both are integers, ValueError where one is negative.
     Taught in notebooks/01-data.
     """
@@ -407,7 +407,7 @@ def draw(count, seed):
     labels = np.random.default_rng(seed).permuted(rounds, axis=1).ravel()[:count].astype(np.int64)
     images = np.empty((count, SIZE, SIZE, 3), np.uint8)
     for index, label in enumerate(labels):
-        images[index] = _picture(label, np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(index,))))
+        images[index] = _drawing(label, np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(index,))))
     return images, labels
 
 

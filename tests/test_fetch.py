@@ -52,7 +52,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.end_headers()
 
     def partial(self, whole=None):
-        """The headers of an answer that goes on where the client asked."""
+        """The headers of an answer that begins where the client asked."""
         size = whole or len(self.content)
         span = {"Content_Range": f"bytes {self.start}-{size - 1}/{size}"} if self.start else {}
         self.head(206 if self.start else 200, size - self.start, **span)

@@ -16,10 +16,8 @@ def load(download=True):
     files = [(name, md5, os.stat(folder / name)) for name, md5 in read.BATCHES.items()]
     state = [str(folder.resolve()), *((name, md5, found.st_size, found.st_mtime_ns) for name, md5, found in files)]
     arrays = cache.arrays("cifar10", read.LAYOUT, state, lambda arrays: read.fill(folder, arrays))
-    official = (
-        "the official files" if arrays.pop("official").all() else "a copy that is not byte for byte the official one"
-    )
-    return f"CIFAR-10 from {where}, {official}", arrays
+    kind = "the official files" if arrays.pop("official").all() else "a copy that is not byte for byte the official one"
+    return f"CIFAR-10 from {where}, {kind}", arrays
 
 
 def locate(download=True):

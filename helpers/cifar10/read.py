@@ -109,7 +109,7 @@ class _BatchReader:
             if code == b".":
                 return self.stack.pop()
             self.step(code)
-        raise ValueError("it goes on for too long")
+        raise ValueError("it does not end")
 
     def step(self, code):
         """Follow one opcode: the most frequent ones come first."""
