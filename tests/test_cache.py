@@ -124,7 +124,8 @@ def test_whole_arrays_whose_times_changed_are_kept(make, tmp_path):
     (tmp_path / "copy").rename(tmp_path / "cache")
     assert same(make(), first) and make.filled == [1]
     seal = json.loads((tmp_path / "cache" / "things.json").read_text())
-    assert seal["file"][1] == (tmp_path / "cache" / "things.bin").stat().st_mtime_ns, "the next look is a quick one"
+    found = (tmp_path / "cache" / "things.bin").stat()
+    assert seal["file"] == [found.st_size, found.st_mtime_ns, found.st_ctime_ns], "the next look is a quick one"
 
 
 def test_what_fill_raises_is_passed_on_and_nothing_is_kept(make, tmp_path):

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from cifar10_files import files, is_what_was_written, place
+from cifar10_files import LABELS, batch, files, is_what_was_written, place
 
 from helpers import data, sketches
 from helpers.cifar10 import read
@@ -33,6 +33,14 @@ def official(folder, monkeypatch, **other):
 # CIFAR-10.
 
 
+@pytest.fixture
+def cifar10(machine, folder, monkeypatch):
+    """A machine on which CIFAR10_DIR names the small files, whose arrays all tests keep in one place."""
+    monkeypatch.setenv("CIFAR10_DIR", str(folder))
+    monkeypatch.setenv("LECTURE_CACHE", str(folder.parent / "cache"))
+    return folder
+
+
 @pytest.fixture(scope="session")
 def photographs():
     """CIFAR-10 where this machine has it."""
@@ -53,15 +61,22 @@ def test_the_photographs_are_cifar10(photographs):
     assert hashlib.sha256(original).hexdigest().startswith("48bde46fb9080c13")
 
 
-def test_every_image_and_label_has_its_place(machine, folder, monkeypatch):
-    monkeypatch.setenv("CIFAR10_DIR", str(folder))
+def test_every_image_and_label_has_its_place(cifar10):
     is_what_was_written(data.load())
     is_what_was_written(data.load("cifar10", download=False))  # from the cache
 
 
+def test_changed_files_are_read_anew_and_who_holds_the_old_images_keeps_them(machine, folder, tmp_path, monkeypatch):
+    place(folder, own := tmp_path / "own")
+    monkeypatch.setenv("CIFAR10_DIR", str(own))
+    dataset = data.load()
+    (own / "test_batch").unlink()  # a link to the file that other tests read
+    (own / "test_batch").write_bytes(batch(labels=LABELS[::-1]))
+    assert data.load().y_test.tolist() == LABELS[::-1] and dataset.y_test.tolist() == LABELS
+
+
 @pytest.mark.parametrize("name", ["cifar10", "sketches"])
-def test_nobody_changes_what_another_cell_holds(name, machine, folder, monkeypatch):
-    monkeypatch.setenv("CIFAR10_DIR", str(folder))
+def test_nobody_changes_what_another_cell_holds(name, cifar10):
     dataset = data.load(name)
     for array in (dataset.x_train, dataset.y_train, dataset.x_test, dataset.y_test, dataset.subset(10, 10).x_train[:1]):
         with pytest.raises(ValueError, match="read-only"):
@@ -82,7 +97,9 @@ def test_the_source_says_calmly_what_the_files_are(machine, folder, monkeypatch)
 def test_a_broken_cifar10_dir_is_an_error_even_where_another_copy_lies(machine, folder, tmp_path, monkeypatch):
     place(folder, machine / "cifar-10-batches-py")
     monkeypatch.setenv("CIFAR10_DIR", str(tmp_path / "nowhere"))
-    with pytest.raises(ValueError, match="CIFAR10_DIR=.*nowhere: no data_batch_1, .*test_batch there; .*unset"):
+    with pytest.raises(
+        ValueError, match="CIFAR10_DIR=.*nowhere: no data_batch_1, .*test_batch there; set it to an extracted .*unset"
+    ):
         data.load()
     monkeypatch.setenv("CIFAR10_DIR", str(folder.parent))
     with pytest.raises(ValueError, match="set it to .*cifar-10-batches-py, or unset it"):
@@ -122,6 +139,9 @@ def test_a_forbidden_download_asks_nobody(way, machine, monkeypatch, capsys):
     monkeypatch.setenv("LECTURE_DATASET", "cifar10")
     with pytest.raises(FileNotFoundError, match=f"{reason} forbids.*make data.*CIFAR10_DIR"):
         data.load(download=way == "variable")
+    if way == "variable":
+        with pytest.raises(SystemExit, match="CIFAR-10 is not on this machine"):
+            data.main()
 
 
 only_root = pytest.mark.skipif(
@@ -172,14 +192,11 @@ def test_a_keras_folder_of_somebody_else(theirs, machine, folder, tmp_path, monk
     assert done.returncode == 1 and re.match("CIFAR-10 is not on this machine .*Permission denied", done.stderr)
 
 
-def test_make_data_says_what_was_found_and_where(machine, folder, monkeypatch, capsys):
-    with pytest.raises(SystemExit, match="CIFAR-10 is not on this machine"):
-        data.main()
-    monkeypatch.setenv("CIFAR10_DIR", str(folder))
+def test_make_data_says_what_was_found_and_where(cifar10, monkeypatch, capsys):
     monkeypatch.setenv("LECTURE_DATASET", "sketches")
     data.main()
     assert re.search(
-        f"CIFAR-10 from CIFAR10_DIR.*50,000.*10,000(.|\n)*{re.escape(str(folder))}", capsys.readouterr().out
+        f"CIFAR-10 from CIFAR10_DIR.*50,000.*10,000(.|\n)*{re.escape(str(cifar10))}", capsys.readouterr().out
     )
 
 
@@ -212,8 +229,7 @@ def test_the_sketches_are_drawn_once_and_anew_when_anything_changes(machine, tmp
 
 
 @pytest.mark.parametrize("names", [("sketches", ""), (None, "sketches")])
-def test_the_sketches_can_be_forced(names, machine, folder, monkeypatch):
-    monkeypatch.setenv("CIFAR10_DIR", str(folder))
+def test_the_sketches_can_be_forced(names, cifar10, monkeypatch):
     monkeypatch.setenv("LECTURE_DATASET", names[1])
     assert data.load(names[0]).name == "sketches"
 

@@ -403,7 +403,7 @@ def start(body, machine, before=()):
     )
 
 
-def test_processes_that_start_at_once_download_once(mirrors, machine):
+def test_processes_that_start_at_once_download_once(mirrors, machine, monkeypatch):
     mirrors.urls("held")
     processes = [start("print(locate()[0])", machine) for _ in range(3)]
     first = [process.stdout.readline() for process in processes]  # each is at the lock
@@ -412,6 +412,9 @@ def test_processes_that_start_at_once_download_once(mirrors, machine):
     assert mirrors.asked == ["held"]
     assert sorted("Another process" in text for text in printed) == [False, True, True]
     assert files(machine) == KEPT
+    # Nor is it unpacked again, under the hands of the one that reads it.
+    monkeypatch.setattr(fetch, "unpack", lambda *_: pytest.fail("unpacked again"))
+    assert fetch.into(machine) == (machine / KEPT[0]).parent
 
 
 STOPPED_WHILE_UNPACKING = """

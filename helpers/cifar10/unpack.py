@@ -5,11 +5,9 @@ import shutil
 import tarfile
 import zlib
 
-from .read import BATCHES, LARGEST_BATCH
+from .read import BATCHES
 
-# What the archive holds beside the batches. Anything else is refused.
-OTHER_MEMBERS = ("cifar-10-batches-py", "cifar-10-batches-py/batches.meta", "cifar-10-batches-py/readme.html")
-# How far it is followed before it is refused: unpacked it has 186 MB.
+# How far an archive is followed before it is refused: unpacked it has 186 MB.
 LARGEST_ARCHIVE = 250_000_000
 
 
@@ -24,7 +22,10 @@ def unpack(archive, folder):
     try:
         with gzip.open(archive) as unzipped, tarfile.open(fileobj=_UpTo(unzipped, LARGEST_ARCHIVE), mode="r|") as tar:
             for member in tar:
-                _unpack_member(tar, member, beside)
+                # By its exact name, and as a file: what else there is, a link or a device, is written nowhere.
+                if (name := member.name.removeprefix("cifar-10-batches-py/")) in BATCHES and member.isfile():
+                    with open(beside / name, "wb") as file:
+                        shutil.copyfileobj(tar.extractfile(member), file)
         if missing := [name for name in BATCHES if not (beside / name).is_file()]:
             raise ValueError(f"it holds no {', '.join(missing)}")
         shutil.rmtree(folder, ignore_errors=True)
@@ -33,15 +34,6 @@ def unpack(archive, folder):
         raise ValueError(f"{archive} is not the archive of CIFAR-10 ({error}); delete it") from None
     finally:
         shutil.rmtree(beside, ignore_errors=True)
-
-
-def _unpack_member(tar, member, folder):
-    name = member.name.removeprefix("cifar-10-batches-py/")
-    if name in BATCHES and member.isfile() and member.size <= LARGEST_BATCH:
-        with open(folder / name, "wb") as file:
-            shutil.copyfileobj(tar.extractfile(member), file)
-    elif member.name not in OTHER_MEMBERS or not (member.isfile() or member.isdir()):
-        raise ValueError(f"{member.name[:80]!r} has no place in it")
 
 
 class _UpTo:
