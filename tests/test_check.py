@@ -144,7 +144,7 @@ def test_the_first_cell_waits_for_nothing_slow():
 
 def test_an_interrupted_cell_leaves_one_quiet_line(monkeypatch):
     shell = InteractiveShell(config=Config({"HistoryManager": {"enabled": False}}))
-    monkeypatch.setattr(check, "get_ipython", lambda: shell)
+    monkeypatch.setattr("IPython.get_ipython", lambda: shell)
     check.ready()
     with capture_output() as shown:
         done = shell.run_cell("raise KeyboardInterrupt")

@@ -162,7 +162,9 @@ def test_a_damaged_checkpoint_is_refused_by_name(harm, tmp_path):
     from helpers import checkpoint, recipes, training
 
     path = tmp_path / "checkpoint.npz"
-    keeper = checkpoint.Checkpoint(path, recipes.RECIPES["vgg3"], 1, Nothing, "layers", [training.tf.Variable([1.0, 2.0])])
+    keeper = checkpoint.Checkpoint(
+        path, recipes.RECIPES["vgg3"], 1, Nothing, "layers", [training.tf.Variable([1.0, 2.0])]
+    )
     keeper.write({"loss": [1.0]})
     assert keeper.restore() == {"loss": [1.0]}
     whole = path.read_bytes()
