@@ -6,6 +6,102 @@ from helpers.editions import cells
 
 # Of each exercise the function to write, typical wrong answers, and a part of the hint that each of them must get.
 WRONG = {
+    "01-data": [
+        ("possible_images(side, channels, levels)", "side**2 * np.log10(levels)", "one value per channel"),
+        ("possible_images(side, channels, levels)", "np.log10(side**2 * channels * levels)", "multiplied"),
+        (
+            "best_of_many(guesses, labels, chosen_on)",
+            "(guesses == labels)[:, :chosen_on].mean(), (guesses == labels)[:, chosen_on:].mean()",
+            "maximum over networks",
+        ),
+        (
+            "best_of_many(guesses, labels, chosen_on)",
+            (
+                "(guesses == labels)[:, :chosen_on].mean(axis=1).max(),"
+                " 0.03 + (guesses == labels)[:, chosen_on:].mean(axis=1).max()"
+            ),
+            "do not choose again",
+        ),
+        (
+            "nearest_mean(train_images, train_labels, images)",
+            (
+                "np.argmin([((images - train_images[train_labels == k].mean(axis=0).astype(np.uint8)) ** 2)"
+                ".mean(axis=(1, 2, 3)) for k in range(10)], axis=0)"
+            ),
+            "computed in uint8",
+        ),
+        (
+            "nearest_mean(train_images, train_labels, images)",
+            (
+                "np.argmax([((images - train_images[train_labels == k].mean(axis=0)) ** 2)"
+                ".mean(axis=(1, 2, 3)) for k in range(10)], axis=0)"
+            ),
+            "farthest",
+        ),
+        (
+            "thumbnails(images)",
+            "images.reshape(-1, 8, 4, 8, 4, 3).mean(axis=(2, 4)).reshape(len(images), -1)",
+            "divide each row by its norm",
+        ),
+        (
+            "thumbnails(images)",
+            (
+                "(lambda v: v / np.linalg.norm(v, axis=1, keepdims=True))"
+                "(images.reshape(-1, 8, 4, 8, 4, 3).mean(axis=(2, 4)).reshape(len(images), -1))"
+            ),
+            "own mean",
+        ),
+        (
+            "thumbnails(images)",
+            (
+                "(lambda v: (v - v.mean(axis=1, keepdims=True)) / v.std(axis=1, keepdims=True) / 192**0.5)"
+                "(images.reshape(-1, 4, 8, 4, 8, 3).mean(axis=(1, 3)).reshape(len(images), -1))"
+            ),
+            "neighbours",
+        ),
+    ],
+    "04-evaluation": [
+        ("kind_accuracy(matrix, vehicle)", "np.trace(matrix) / matrix.sum()", "this is the accuracy"),
+        (
+            "kind_accuracy(matrix, vehicle)",
+            "(matrix * (1 - np.eye(len(matrix))))[vehicle[:, None] == vehicle].sum() / matrix.sum()",
+            "diagonal",
+        ),
+        ("kind_accuracy(matrix, vehicle)", "matrix[vehicle][:, vehicle].sum() / matrix.sum()", "both kinds"),
+        (
+            "selective(probability, labels, threshold)",
+            "((probability[np.arange(len(labels)), labels] >= threshold).mean(), 1.0)",
+            "true class",
+        ),
+        (
+            "selective(probability, labels, threshold)",
+            (
+                "((probability.max(axis=1) >= threshold).mean(),"
+                " ((probability.max(axis=1) >= threshold) & (probability.argmax(axis=1) == labels)).mean())"
+            ),
+            "images that are left",
+        ),
+        ("images_needed(accuracy, half_width)", "accuracy * (1 - accuracy) / half_width**2", "1.96"),
+        ("images_needed(accuracy, half_width)", "1.96 * (accuracy * (1 - accuracy)) ** 0.5 / half_width", "squaring"),
+        (
+            "bootstrap_interval(correct, repeats, seed)",
+            "np.quantile([np.random.default_rng(seed).permutation(correct).mean()] * repeats, (0.025, 0.975))",
+            "with replacement",
+        ),
+        (
+            "bootstrap_interval(correct, repeats, seed)",
+            (
+                "np.quantile(np.random.default_rng(seed).choice(correct, (repeats, len(correct))).mean(axis=1),"
+                " (0.05, 0.95))"
+            ),
+            "90%",
+        ),
+        (
+            "bootstrap_interval(correct, repeats, seed)",
+            "np.quantile(np.random.default_rng(seed).choice(correct, (repeats, 100)).mean(axis=1), (0.025, 0.975))",
+            "n images",
+        ),
+    ],
     "02-architecture": [
         (
             "convolution_cost(size, before, after, side)",

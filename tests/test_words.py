@@ -29,7 +29,7 @@ PROSE = {
     r"maps?": "feature map",
     r"gaps?": "generalisation gap",
     r"halved?|to half": "downsample",
-    r"(?:the|a) box": "ℓ∞ ball",
+    r"the box": "ℓ∞ ball",
     r"random signs": "random-sign noise",
 }
 EVERYWHERE = {
