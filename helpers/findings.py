@@ -10,7 +10,8 @@ import numpy as np
 
 from . import ablations
 
-# Half-widths beyond this, in points, come from too few seeds: they say more about the study than about the network.
+# An interval around 0 with a half-width beyond this, in points, comes from too few seeds: it says more about the study
+# than about the network.
 TOO_WIDE = 5.0
 
 # How a variant is called in a figure, and what its one change drags along.
@@ -86,10 +87,13 @@ def rows(questions, results):
 
 
 def limits(results):
-    """Limits in points that hold every difference, and every interval that is not too wide to say anything."""
-    compared = [found for found in (compare(variant, results) for variant in LABELS) if found]
-    reach = [(found.points, min(found.half_width, TOO_WIDE)) for found in compared] or [(0, 1)]
-    return min(points - width for points, width in reach) - 0.5, max(points + width for points, width in reach) + 0.5
+    """Limits in points that hold 0, every difference, and every interval that is not too wide to say anything."""
+    low, high = 0.0, 0.0
+    for found in (compare(variant, results) for variant in LABELS):
+        if found:
+            width = min(found.half_width, max(TOO_WIDE, abs(found.points))) if math.isfinite(found.half_width) else 0
+            low, high = min(low, found.points - width), max(high, found.points + width)
+    return low - 0.5, high + 0.5
 
 
 def _difference(comparison):
@@ -107,7 +111,7 @@ def finding(variant, results):
         return f"{label}: not trained yet"
     if math.isinf(comparison.half_width):
         return f"{label}: {_difference(comparison)} points in one run, no interval yet"
-    if comparison.half_width > TOO_WIDE:
+    if verdict(variant, results) == "open":
         return f"{label}: {_difference(comparison)} points, too few seeds to decide"
     points, width = round(abs(comparison.points), 1), round(comparison.half_width, 1)
     if comparison.verdict == "no difference":
@@ -148,7 +152,7 @@ def recap(results):
         "better": "**Not supported**: {} would have been better.",
         "no difference": "**No difference shown**: {}. If asked, answer that the slides follow convention here "
         "and that cost may choose.",
-        "open": "**Not answered yet**, because training runs are missing: {}.",
+        "open": "**Not answered yet**, because there are too few training runs: {}.",
     }
     own = [variant for question in LAYERS + OPERATIONS for variant in _own(question)]
     found = {kind: [variant for variant in own if verdict(variant, results) == kind] for kind in kinds}
@@ -163,12 +167,14 @@ def _own(question):
 def verdict(variant, results):
     """The verdict on a variant, or "open" while there are too few records for one."""
     comparison = compare(variant, results)
-    return "open" if comparison is None or comparison.half_width > TOO_WIDE else comparison.verdict
+    if comparison is None or (comparison.verdict == "no difference" and comparison.half_width > TOO_WIDE):
+        return "open"
+    return comparison.verdict
 
 
-def costliest(results):
-    """What was measured for the change that costs the most accuracy so far."""
-    compared = {variant: compare(variant, results) for variant in LABELS}
+def costliest(variants, results):
+    """What was measured for that one of `variants` that costs the most accuracy so far."""
+    compared = {variant: compare(variant, results) for variant in variants}
     points = {variant: found.points for variant, found in compared.items() if found}
     return finding(min(points, key=points.get), results) if points else "no two networks can be compared yet"
 

@@ -109,7 +109,7 @@ figures.show(
 
 # %% [markdown] tags=["core", "reveal"] slideshow={"slide_type": "fragment"}
 # A convolution uses each weight again at every position; the dense layer has a separate weight for each. Blocks 2 and 3
-# need equal work: pooling leaves a quarter of the positions, and twice the filters make each position four times as
+# need equal work: pooling leaves a quarter of the positions, and twice as many filters make each position four times as
 # expensive.
 
 # %% tags=["core", "bet"] slideshow={"slide_type": "skip"}
@@ -141,8 +141,8 @@ assert budget.epochs == {"cifar10": 16, "sketches": 8} and len(ablations.VARIANT
 # ## An ablation study
 #
 # An **ablation study** changes one choice, trains the network again by the same recipe, and compares: here the accuracy
-# on the **validation set**, over several **seeds** (other initial weights, another order of the images). All intervals
-# together hold with 95% probability; they allow for other seeds and other validation images. Where an interval
+# on the **validation set**, over several **seeds** (other initial weights, another order of the images). Together,
+# all intervals hold with 95% probability; they allow for other seeds and other validation images. Where an interval
 # contains 0, the study shows **no difference**, and says how large one could still be.
 #
 # | change | what it means |
@@ -202,8 +202,9 @@ figures.show_table(headings, findings.answers(findings.OPERATIONS, study))
 # verdict holds for its budget: in a longer run, regularisation may have more to do.
 
 # %% tags=["core", "bet"] slideshow={"slide_type": "skip"}
+choices = "two-blocks", "one-5x5", "constant-filters", "average-pooling", "strided-convolution", "glorot", "no-dropout"
 print(f"your bet: {findings.finding(my_choice, study)}")
-print(f"most costly so far: {findings.costliest(study)}")
+print(f"most costly of these so far: {findings.costliest(choices, study)}")
 
 # %% [markdown] tags=["core", "notes"] slideshow={"slide_type": "notes"}
 # <details><summary>Speaker notes</summary>
@@ -220,9 +221,9 @@ print(f"most costly so far: {findings.costliest(study)}")
 #   Plain networks get worse when they are much deeper, even on their training images (He et al. 2016,
 #   arXiv:1512.03385).
 # - "Is that the vanishing gradient?" He et al. argue that this is unlikely (their section 4.1): with batch
-#   normalisation their plain networks keep healthy gradients. They call it
-#   degradation, suspect slow convergence, and leave the cause open.
-# - "Are two 3×3 not cheaper than one 5×5?" Only while the number of channels stays the same; exercise 2 shows it.
+#   normalisation their plain networks keep healthy gradients. They suspect slow convergence and leave the cause open.
+# - "Are two 3×3 not cheaper than one 5×5?" Only while the number of channels grows by less than 16/9; exercise
+#   2 shows it.
 #
 # </details>
 

@@ -28,7 +28,11 @@ def study(seeds=4, **effects):
 def said(results):
     """All sentences of a study, one after the other."""
     parts = [text for row in findings.answers(QUESTIONS, results) for text in row]
-    parts += [findings.recap(results), findings.caption(QUESTIONS, results, "cifar10"), findings.costliest(results)]
+    parts += [
+        findings.recap(results),
+        findings.caption(QUESTIONS, results, "cifar10"),
+        findings.costliest(findings.LABELS, results),
+    ]
     return "\n".join(parts)
 
 
@@ -66,7 +70,7 @@ def test_the_answers_follow_the_numbers():
     assert regularisation.startswith("**not supported**: augmentation: 3.") and "points better" in regularisation
     recap = findings.recap(results)
     assert "the slides' network beats two blocks." in recap and "**Not supported**: augmentation would" in recap
-    assert findings.costliest(results).startswith("two blocks: ") and "Not answered" not in recap
+    assert findings.costliest(findings.LABELS, results).startswith("two blocks: ") and "Not answered" not in recap
 
 
 def test_two_variants_that_change_places_change_the_text():
@@ -75,7 +79,9 @@ def test_two_variants_that_change_places_change_the_text():
     assert said(before) != said(after)
     assert "**Not supported**: batch normalisation would" in said(before)
     assert "**Not supported**: Glorot initialisation would" in said(after)
-    assert findings.costliest(before).startswith("Glorot") and findings.costliest(after).startswith("batch norm")
+    assert findings.costliest(findings.LABELS, before).startswith("Glorot") and findings.costliest(
+        findings.LABELS, after
+    ).startswith("batch norm")
 
 
 def test_two_recorded_files_that_change_places_change_the_text(tmp_path):
@@ -119,6 +125,20 @@ def test_every_set_of_finished_runs_gives_text_and_figure():
             ) == decided
         low, high = findings.limits(results)
         assert math.isfinite(low) and math.isfinite(high) and low < 0 < high
+
+
+def test_a_wide_interval_decides_where_it_does_not_contain_0():
+    """As on the sketches, where a seed more or less moves the accuracy by several points."""
+    results = study(4)
+    for name, shift in (("one-block", 0.5), ("two-blocks", 0.01)):
+        noise = np.array([[-0.1], [0.1], [-0.1], [0.1]])
+        accuracies = [value + shift + float(off) for value, off in zip(results[name].accuracies, noise.ravel())]
+        results[name] = results[name]._replace(accuracies=accuracies)
+    widths = [findings.compare(name, results).half_width for name in ("one-block", "two-blocks")]
+    assert min(widths) > findings.TOO_WIDE
+    assert [findings.verdict(name, results) for name in ("one-block", "two-blocks")] == ["better", "open"]
+    assert "points better" in findings.finding("one-block", results)
+    assert "too few seeds" in findings.finding("two-blocks", results)
 
 
 @pytest.mark.parametrize("seeds", [0, 1, 4])
