@@ -216,8 +216,8 @@ def declared(path):
     names = set().union(*map(requirements, files))
     if path.is_relative_to(ROOT / "helpers" / "editions") or path.is_relative_to(ROOT / "tests"):
         names |= extra("authors")
-    if path.stem in ("ablations", "test_ablations"):
-        names |= extra("cluster")
+    for name, stem in (("cluster", "ablations"), ("autoattack", "autoattack")):
+        names |= extra(name) if path.stem in (stem, f"test_{stem}") else set()
     return names
 
 
