@@ -15,11 +15,13 @@ from IPython.core.interactiveshell import InteractiveShell
 from packaging.requirements import Requirement
 from traitlets.config import Config
 
+from helpers import data, robustness
 from helpers.editions import (
     address,
     cells,
     clock,
     formulas,
+    guide,
     lecture,
     pages,
     readme,
@@ -238,6 +240,24 @@ def test_pasted_pictures_pictures_beside_the_notebook_and_dollars_are_shown(tmp_
 def test_formulas_are_paths_that_need_no_font():
     drawn = formulas.picture(r"\lVert g\rVert_1 = \sum_{i=1}^{3072} |g_i|", True)
     assert "<text" not in drawn and drawn.count("<path") > 10 and "<math" in drawn
+
+
+# What a lecturer takes along
+
+
+def test_the_page_for_the_eve_has_clock_cuts_and_numbers_of_the_records():
+    page = guide.eve("9:00", guide.expected())
+    times = [cell.get_text() for cell in BeautifulSoup(page, "html.parser").select("td:first-child")]
+    assert times[:3] == ["9:00 (0–4)", "9:04 (4–11)", "9:11 (11–27)"] and times[-1] == "10:15 (75–90)"
+    assert "9:30, minute 30" in page and "9:50, minute 50" in page and "10:05, minute 65" in page
+    kept = robustness.load("vgg3", data.load(download=False).name)["FGSM"]
+    assert f"{dict(zip(kept['levels'], kept['accuracy']))[8]:.1%} under FGSM" in page
+
+
+def test_the_sheet_of_bets_hides_what_the_answers_tell(small):
+    found = guide.bets({"07-small": small})
+    assert len(found) == 1 and "how many?" in found[0][1]
+    assert "as you see" in guide.answers(found) and "as you see" not in guide.sheet(found)
 
 
 def test_git_ignores_what_the_editions_write():

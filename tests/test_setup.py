@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
+from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -232,7 +233,7 @@ def test_every_import_is_declared():
         f"{path.relative_to(ROOT)}: {name}"
         for path in SOURCES
         for name in imported(path)
-        if {package.lower() for package in providers.get(name, [name])}.isdisjoint(declared(path))
+        if {canonicalize_name(package) for package in providers.get(name, [name])}.isdisjoint(declared(path))
     ]
     assert undeclared == []
 

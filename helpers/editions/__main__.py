@@ -35,6 +35,12 @@ def _lecture(chosen):
     if chosen.clock or chosen.measure:
         print(*clock.table(books), sep="\n")
         return
+    if chosen.guide:
+        from . import guide
+
+        guide.write(folder, books, chosen.begin)
+        print(f"Print {folder / 'guide.html'}, bets.html and, for you alone, answers.html beside it.")
+        return
     lecture.write(folder, books)
     print(f"The lecture edition is in {folder}.")
     if chosen.open:
@@ -89,9 +95,15 @@ def main():
         commands.add_parser(name).set_defaults(run=run)
     commands.add_parser("address").set_defaults(run=_address)
     commands.choices["notebooks"].add_argument("names", nargs="*", metavar="NN-name")
-    commands.choices["slides"].add_argument("--begin", default="10:15", help="when the lecture begins, for the notes")
+    for name in ("lecture", "slides"):
+        commands.choices[name].add_argument(
+            "--begin", default="10:15", help="when the lecture begins: 10:15 if left out"
+        )
     lecturer = commands.choices["lecture"].add_mutually_exclusive_group()
     lecturer.add_argument("--open", action="store_true", help="open it in JupyterLab")
+    lecturer.add_argument(
+        "--guide", action="store_true", help="a page for the eve, a sheet of the bets, and their answers"
+    )
     lecturer.add_argument("--clock", action="store_true", help="add up the minutes of each notebook")
     lecturer.add_argument("--measure", action="store_true", help="run every notebook and keep how long a class waits")
     chosen = parser.parse_args()

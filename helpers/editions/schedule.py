@@ -63,3 +63,9 @@ MINUTES = {
 def starts(sections=SECTIONS):
     """The minute at which each section begins."""
     return [sum(section.minutes for section in sections[:place]) for place in range(len(sections))]
+
+
+def clock_time(begin, minute):
+    """The time of day `minute` minutes after `begin`, "10:15"."""
+    hours, minutes = map(int, begin.split(":"))
+    return f"{(hours * 60 + minutes + minute) // 60 % 24}:{(hours * 60 + minutes + minute) % 60:02}"

@@ -77,13 +77,11 @@ def timed(deck, start, minutes, begin):
     """The deck whose notes begin with the minute and the time of each slide: `minutes` spread by what is on the slides."""
     slides = deck.select(".slides > section > section")
     weights = [_seconds(slide) for slide in slides]
-    hours, first = map(int, begin.split(":"))
     passed = 0
     for slide, weight in zip(slides, weights):
         minute = start + minutes * passed / sum(weights)
-        now = hours * 60 + first + round(minute)
         line = deck.new_tag("p")
-        line.string = f"Minute {minute:.0f} of {schedule.LECTURE} · {now // 60 % 24}:{now % 60:02}"
+        line.string = f"Minute {minute:.0f} of {schedule.LECTURE} · {schedule.clock_time(begin, round(minute))}"
         if not slide.aside:
             slide.append(deck.new_tag("aside", attrs={"class": "notes"}))
         slide.aside.insert(0, line)

@@ -1,0 +1,180 @@
+"""What a lecturer takes along on paper: a page for the eve, a sheet to count the bets, and the answers to them."""
+
+import html
+import re
+
+from . import attack, cells, pages, schedule
+
+# What to leave out, by the minute at which a lecturer looks at the clock.
+CUTS = {
+    30: ("03 has begun", "show the recorded curves of 03 instead of the training run, and go to the gap (saves 5)"),
+    50: (
+        "05 has begun",
+        "in 05 keep the sliders' ε, the control and why the sign; leave the slides' attack out (saves 6)",
+    ),
+    65: ("06 begins", "show the figure with price and gain alone, then the three things to take home (saves 5)"),
+}
+BEFORE = (
+    "The day before: <code>make data</code>, then <code>make lecture</code>; run 01 and 03 once on the machine that you "
+    "will use. Afterwards nothing needs a network.",
+    "In the hall: <code>make lecture</code>; browser in full screen (F11), zoom 100% on a screen of 1280×720, 150% on one of "
+    "1920×1080, light theme. Run the first two cells of 01 before people come in.",
+    "Shift+Enter runs a cell and goes on; a notebook's second cell takes some seconds. Change each bet to what the hall "
+    "says before you run the answer. + and − move ε on slides; in a notebook use the arrow keys on its slider.",
+    "If Jupyter fails: <code>make slides</code> and <code>make site</code>, written the day before, need no kernel.",
+)
+QUESTIONS = {
+    "Why max pooling, if the study leaves it undecided?": "Because the assignment's network has it, and nothing here says "
+    "that another choice is better. “No difference found” is a result: the interval tells how large one could still be.",
+    "I can see the change at 8/255.": "Yes, in dark, even regions. The claim is not that nobody sees it, but that nobody "
+    "would change their answer: the image still shows the same object.",
+    "Do printed images or real objects work, too?": "Yes, with attacks that survive angle, light and camera "
+    "(Athalye et al. 2018, Eykholt et al. 2018). One FGSM step at small ε usually does not survive a camera.",
+    "Are larger networks safer?": "Not by themselves: without adversarial training they fall to the same attack. With it, "
+    "more capacity helps.",
+    "Why are networks so linear?": "ReLU and convolution are piecewise linear, and training favours slopes that do not "
+    "vanish. With 3,072 inputs many tiny steps along the gradient add up.",
+    "Can the attacker do without the network?": "Yes: an adversarial example for one network often fools another "
+    "(a surrogate), and queries alone can do as well (black-box attacks).",
+}
+STYLE = """@page { size: A4; margin: 11mm 12mm; }
+body { font: 8.6pt/1.32 system-ui, sans-serif; color: #111; margin: 0 auto; max-width: 186mm; }
+h1 { font-size: 15pt; margin: 0 0 1mm; } h2 { font-size: 10pt; margin: 2.5mm 0 0.8mm; } p { margin: 0 0 1mm; }
+table { border-collapse: collapse; width: 100%; } th { text-align: left; }
+td, th { border-bottom: 0.3pt solid #999; padding: 0.6mm 1.6mm 0.6mm 0; vertical-align: top; }
+td:first-child { white-space: nowrap; } .bets td:first-child, .answers td:first-child { white-space: normal; }
+ul { margin: 0; padding-left: 4mm; } dt { font-weight: 600; } dd { margin: 0 0 0.8mm; }
+.two { columns: 2; column-gap: 6mm; } .two > * { break-inside: avoid; } .qr svg { width: 22mm; }
+.bets td { height: 15mm; width: 22mm; } .bets td:first-child { width: auto; height: auto; } .formula svg { overflow: visible; }
+.heard { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }"""
+PAGE = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><title>{title}</title><style>{style}</style></head><body>
+<h1>{title}</h1>
+{body}
+</body></html>
+"""
+
+
+def eve(begin, numbers):
+    """The page for the eve of a lecture that begins at `begin`; `numbers` are lines of HTML with what will come out."""
+    rows = []
+    for start, section in zip(schedule.starts(), schedule.SECTIONS):
+        span = f"<b>{schedule.clock_time(begin, start)}</b> ({start}–{start + section.minutes})"
+        rows.append(
+            (span, section.notebook[:2], html.escape(section.what), html.escape(section.instead.replace("`", "")))
+        )
+    end = schedule.LECTURE
+    rows.append((f"<b>{schedule.clock_time(begin, end)}</b> ({end}–{end + schedule.QUESTIONS})", "", "questions", ""))
+    cuts = [
+        f"<b>{schedule.clock_time(begin, minute)}, minute {minute}: {where}?</b> If not: {what}."
+        for minute, (where, what) in CUTS.items()
+    ]
+    asked = "".join(f"<dt>{question}</dt><dd>{answer}</dd>" for question, answer in QUESTIONS.items())
+    body = (
+        f"<h2>Before</h2>{_list(BEFORE)}<h2>The clock</h2>{_table(('time', '', 'what', 'if it fails'), rows)}"
+        f"<h2>Late?</h2>{_list(cuts)}<h2>What will come out</h2>{_list(numbers)}"
+        f'<h2>What people ask</h2><dl class="two">{asked}</dl>{attack.qr_code() if attack.public_address() else ""}'
+    )
+    return PAGE.format(title="Teach this tomorrow", style=STYLE, body=body)
+
+
+def expected():
+    """What the notebooks will show, read from the records, as lines of HTML."""
+    from .. import data, robustness, runs
+
+    name = data.load(download=False).name
+    run, images = runs.read_record("vgg3", name), runs.FIRST_TEST if name == "cifar10" else "test"
+    standard, trained = (robustness.load(network, name) for network in ("vgg3", "adversarial-fgsm"))
+    one, other = _at(standard), _at(trained)
+    fast = runs.read_record("fast", name)
+    return [
+        f"vgg3: {_percent(runs.accuracy(run, 'train'))} of the training images, {_percent(runs.accuracy(run))} of all test "
+        f"images, {_percent(runs.accuracy(run, images))} of those that are attacked; the slides say 98.79% and 82.72%",
+        f"<code>fast</code>: {_percent(runs.accuracy(fast))} of the test images after {fast['seconds']:.0f} s",
+        f"at ε = 8/255 vgg3 keeps {_percent(one['FGSM'])} under FGSM, {_percent(one['random-sign noise'])} under random-sign "
+        f"noise, {_percent(one['PGD'])} under PGD",
+        f"adversarial-fgsm: {_percent(other['clean'])} clean, {_percent(other['FGSM'])} under FGSM, {_percent(other['PGD'])} "
+        "under PGD",
+    ]
+
+
+def _at(report, level=8):
+    found = {
+        name: dict(zip(report[name]["levels"], report[name]["accuracy"]))
+        for name in ("FGSM", "random-sign noise", "PGD")
+    }
+    return {name: levels[level] for name, levels in found.items()} | {"clean": found["FGSM"][0]}
+
+
+def bets(books):
+    """The bets of all notebooks: [(notebook, question as HTML, answer as text)]."""
+    found = []
+    for name, book in books.items():
+        shown = pages.numbered(book).cells
+        for place, cell in enumerate(shown):
+            if cell.cell_type == "markdown" and cells.has(cell, "bet") and cells.part(cell) == "core":
+                found.append((name, pages.rendered(cell.source, cell), _answer(shown[place + 1 :])))
+    return found
+
+
+def _answer(following):
+    """What the cells with the answer say: captions and prints of the first reveal after a bet."""
+    told = []
+    for cell in following:
+        if cells.has(cell, "reveal"):
+            told += [cell.source] if cell.cell_type == "markdown" else [_words(output) for output in cell.outputs]
+        elif told or (cells.has(cell, "bet") and cell.cell_type == "markdown"):
+            break
+    return " ".join(filter(None, told))
+
+
+def _words(output):
+    kinds = output.get("data", {})
+    if "image/png" in kinds:
+        return output.metadata["image/png"].get("alt", "")
+    return output.get("text", "" if "text/markdown" in kinds else kinds.get("text/plain", ""))
+
+
+def sheet(found):
+    """The sheet on which somebody counts the hall's bets."""
+    rows = [(f"<b>{name[:2]}</b> {question}", "", "", "", "") for name, question, _ in found]
+    return PAGE.format(
+        title="The hall's bets", style=STYLE, body=f'<div class="bets">{_table(("bet", "", "", "", ""), rows)}</div>'
+    )
+
+
+def answers(found):
+    """The same with the answers, for the lecturer alone."""
+    rows = [
+        (f"<b>{name[:2]}</b> {question}", html.escape(re.sub(r"[*_`$]", "", answer)))
+        for name, question, answer in found
+    ]
+    return PAGE.format(
+        title="The bets and their answers: for the lecturer", style=STYLE, body=_table(("bet", "answer"), rows)
+    )
+
+
+def write(folder, books, begin):
+    """Write guide.html, bets.html and answers.html into `folder`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    found = bets(books)
+    for name, text in (
+        ("guide", eve(begin, expected())),
+        ("bets", sheet(found)),
+        ("answers", answers(found)),
+    ):
+        (folder / f"{name}.html").write_text(text, encoding="utf-8", newline="\n")
+
+
+def _percent(fraction):
+    return "–" if fraction is None else f"{fraction:.1%}"
+
+
+def _list(lines):
+    return f"<ul>{''.join(f'<li>{line}</li>' for line in lines)}</ul>"
+
+
+def _table(headings, rows):
+    head = "".join(f"<th>{heading}</th>" for heading in headings)
+    body = "".join(f"<tr>{''.join(f'<td>{value}</td>' for value in row)}</tr>" for row in rows)
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
