@@ -156,6 +156,61 @@ def test_pgd_is_as_strong_as_foolbox(network, dataset):
     assert abs(ours - images).max() <= 3 / 255 + 1e-7 and ours.min() >= 0 and ours.max() <= 1
 
 
+# Properties that other libraries ask of FGSM and PGD, on a network of two pixels whose answers can be drawn on paper
+
+
+def network_of_two_pixels():
+    """Class 1 where the left pixel is the brighter one, class 0 elsewhere; smooth, and unsure along the diagonal."""
+    inputs = keras.Input((1, 2, 1))
+    difference = keras.ops.tanh(3 * (inputs[:, 0, 0] - inputs[:, 0, 1]))
+    return keras.Model(inputs, keras.ops.concatenate([-2 * difference, 2 * difference], axis=1))
+
+
+def test_fgsm_on_two_pixels():
+    network, images = network_of_two_pixels(), np.random.default_rng(0).random((200, 1, 2, 1), np.float32)
+    labels = evaluation.predictions(network, images)
+    np.testing.assert_array_equal(labels, images[:, 0, 0, 0] > images[:, 0, 1, 0])
+    for epsilon in (0, 0.1, 0.3, 1):
+        adversarial = attacks.fgsm(network, images, labels, epsilon)
+        way = np.where(labels == 1, -1, 1)[:, None] * [1, -1]  # dim the brighter pixel, brighten the other one
+        expected = np.clip(images + np.float32(epsilon) * way[:, None, :, None].astype(np.float32), 0, 1)
+        np.testing.assert_array_equal(adversarial, expected)
+        target = np.random.default_rng(1).integers(0, 2, 200)
+        reached = (
+            evaluation.predictions(network, attacks.fgsm(network, images, target, epsilon, targeted=True)) == target
+        )
+        fooled = evaluation.predictions(network, adversarial) != labels
+        gap = abs(images[:, 0, 0, 0] - images[:, 0, 1, 0])
+        assert fooled[gap < 1.99 * epsilon].all() or epsilon == 1
+        assert reached.mean() > {0: 0.4, 0.1: 0.55, 0.3: 0.9, 1: 0.99}[epsilon]
+
+
+def test_pgd_on_two_pixels_ends_in_the_corner_that_fgsm_finds():
+    """The loss rises along one diagonal throughout, so steps that add up to 2ε reach its corner from any start."""
+    network, images = network_of_two_pixels(), np.full((50, 1, 2, 1), 0.5, np.float32)
+    images[:, 0, 0] = 0.9  # too far from the other class for ε = 0.1
+    labels = np.ones(50, int)
+    found = attacks.pgd(network, images, labels, 0.1, step_size=0.01, steps=20, restarts=2)
+    np.testing.assert_allclose(found, attacks.fgsm(network, images, labels, 0.1), atol=1e-6)
+    near = attacks.pgd(network, images, labels, 0.1, step_size=0.01, steps=3)
+    assert 0.02 < np.ptp(near, axis=0).max() <= 0.2  # three steps leave what chance began with
+    still = attacks.pgd(network, images, labels, 0.1, step_size=0, steps=1)
+    np.testing.assert_allclose(near, np.clip(still + [[[-0.03], [0.03]]], images - 0.1, images + 0.1), atol=1e-6)
+    other = attacks.pgd(network, images, labels, 0.1, step_size=0, steps=1, seed=1)
+    assert abs(still - other).max() > 0.05 and abs(still - images).max() > 0.09
+    assert abs((still - images).mean()) < 0.02
+
+
+def test_images_that_are_fooled_leave_and_keep_their_adversarial_example():
+    """One image is fooled by the first steps, the other by none: more steps would bring the first one back."""
+    network = one_pixel_network(2.45 / 255, 5.45 / 255, 200 / 255)
+    images, labels = np.zeros((2, 32, 32, 3), np.float32), np.array([1, 1])
+    images[1] = 30 / 255
+    found = attacks.pgd(network, images, labels, 20 / 255, step_size=0.3 / 255, steps=50, restarts=3, batch_size=1)
+    assert evaluation.predictions(network, found).tolist() == [0, 1]
+    assert abs(found - images).max() <= 20 / 255 + 1e-7
+
+
 # What FGSM is for
 
 
