@@ -11,7 +11,7 @@ from .backend import keras, layers, tf
 
 
 def vgg_block(filters):
-    """Two 3×3 convolutions, then halve height and width: the unit that VGG networks repeat."""
+    """Two 3×3 convolutions, then downsample: the unit that VGG networks repeat."""
     convolution = dict(kernel_size=3, padding="same", activation="relu", kernel_initializer="he_uniform")
     return [
         layers.Conv2D(filters, **convolution),
@@ -76,7 +76,7 @@ def dirac_init(shape, dtype=None):
 
 
 def airbench_group(filters, activation):
-    """Convolve, halve height and width, convolve once more; each convolution is normalised."""
+    """Convolve, downsample, convolve once more; each convolution is normalised."""
     convolution = dict(kernel_size=3, padding="same", use_bias=False, kernel_initializer=dirac_init)
     return [
         layers.Conv2D(filters, **convolution),
@@ -187,15 +187,15 @@ VIEWS = 6  # of an image, in test-time augmentation
 
 
 def with_test_time_augmentation(model):
-    """The network that answers with the mean of `model`'s logits for six views of a picture.
+    """Test-time augmentation: a network whose logits are the mean of those of `model` for six views of an image.
 
-    They are the picture, the picture moved by one pixel along either end of a diagonal, and their mirror images.
+    They are the image, the image moved by one pixel along either end of a diagonal, and their mirror images.
     """
-    picture = keras.Input(model.input_shape[1:])
-    padded = keras.ops.pad(picture, ((0, 0), (1, 1), (1, 1), (0, 0)), mode="reflect")
+    image = keras.Input(model.input_shape[1:])
+    padded = keras.ops.pad(image, ((0, 0), (1, 1), (1, 1), (0, 0)), mode="reflect")
     moved = [padded[:, place : place + 32, place : place + 32] for place in range(3)]
-    answers = [model(view) for view in (*moved, *(view[:, :, ::-1] for view in moved))]
-    return keras.Model(picture, keras.ops.mean(keras.ops.stack(answers), axis=0), name=f"{model.name}_on_six_views")
+    logits = [model(view) for view in (*moved, *(view[:, :, ::-1] for view in moved))]
+    return keras.Model(image, keras.ops.mean(keras.ops.stack(logits), axis=0), name=f"{model.name}_on_six_views")
 
 
 class Layer(NamedTuple):
@@ -213,7 +213,7 @@ def layer_table(model):
 
     `shape` is its output's, without the batch axis. `multiply_adds` counts the products with weights for one image,
     those with the zeros of "same" padding included. `receptive_field` is the side in pixels of the square of the
-    picture that one output unit can depend on, and None where units no longer have a place in the picture.
+    image that one output unit can depend on, and None where units no longer have a place in the image.
     Raises ValueError for a network that is not a keras.Sequential. Taught in 02-architecture.
     """
     rows, field, stride = [], 1, 1
