@@ -172,8 +172,8 @@ def minimal_epsilon(model, images, labels, *, max_level=32, steps_per_level=1, l
     """The smallest ε on a grid at which FGSM makes the prediction wrong, for each image: float64 (n,).
 
     The grid is 1/255, 2/255, … max_level/255, with `steps_per_level` steps in each level. An image that is
-    misclassified already gets 0, one that FGSM fools nowhere on the grid gets nan. Every ε of the grid is tried from the smallest on, because a larger ε
-    need not fool where a smaller one did.
+    misclassified already gets 0, one that FGSM fools nowhere on the grid gets nan. Every ε of the grid is tried from the
+    smallest on, because a larger ε need not fool where a smaller one did.
     This is an upper bound of how near the nearest wrong prediction is: between two points of the grid, or in another
     direction (see `pgd`), a smaller change may fool. Checks as for `fgsm`. Taught in 05-fgsm.
     """
