@@ -79,8 +79,8 @@ assert before.argmax() == labels[opening] != after.argmax(), "the opening image 
 # and the true class stays obvious. What counts is that no person would give the new class. 8/255 is the level on which
 # CIFAR-10 results are compared (RobustBench); 05 also shows smaller ones.
 #
-# They will ask: *did somebody break into the network?* No. The attacker changes the image alone, but knows the
-# network: 05 states this threat model.
+# They will ask: *did somebody break into the network?* No. The attacker changes the image alone, but knows the network:
+# 05 states this threat model.
 #
 # </details>
 
@@ -137,9 +137,9 @@ print(f"your bet: {my_bet}; the label: {names[labels[puzzle]]}")
 # <details><summary>Speaker notes</summary>
 #
 # The point: this data set is harder than "only ten classes" sounds. Collect three bets aloud before you run the next
-# cell. With the photographs most people say bird or ship, because of the blue. Once they know the label, most see it.
+# cell. Common bets on CIFAR-10 are bird and ship, because of the blue. Once they know the label, most people see it.
 #
-# They will ask: *how good are people at this?* About 94% of 1,000 test images per person were correct when 60 people tried
+# They will ask: *how good are people at this?* Sixty people, with 1,000 test images each, had an accuracy of about 94%
 # (Ho-Phuoc, *CIFAR10 to Compare Visual Recognition Performance between Deep Neural Networks and Humans*, 2018,
 # arXiv:1811.07270).
 #
@@ -166,8 +166,8 @@ figures.show(
 # The point: an image is a list of numbers, and an attack is a small change to each of them. A common wrong answer is
 # 1,024 numbers, which forgets the three channels.
 #
-# They will ask: *how does the network know which numbers are neighbours?* A dense layer does not: shuffle all images
-# in the same way, and it learns as well as before. A convolution has it built in (02).
+# They will ask: *how does the network know which numbers are neighbours?* A dense layer does not: shuffle all images in
+# the same way, and it learns as well as before. A convolution has it built in (02).
 #
 # They will ask: *why this image?* We chose it among the test images, because it shows the attack well. No accuracy
 # depends on that choice.
@@ -228,13 +228,13 @@ figures.show_table(
 # %% [markdown] tags=["core", "notes"] slideshow={"slide_type": "notes"}
 # <details><summary>Speaker notes</summary>
 #
-# The point: once all choices are made, the final training run uses the validation images, too. The best of many noisy
-# accuracies is not an estimate of anything: exercise 2 shows it with 1,000 networks
-# that only guess: the best of them looks better than chance on the images it was chosen by, and is not.
+# The point: choose on other images than those on which you report. Once all choices are made, the final training run
+# uses the validation images, too. Exercise 2 takes 1,000 networks that only guess: the best of them looks better than
+# chance on the images by which it was chosen, and is not.
 #
-# They will ask: *does this series follow its own rule?* Architectures and recipes are compared on the validation set.
-# The images on the slides come from the test set and were chosen because they show an effect; no accuracy depends on
-# them. Exceptions are named where they occur: see 03 for the number of epochs, and 04 for the temperature.
+# They will ask: *does this series follow its own rule?* The ablation study of 02 compares networks on the validation
+# set. The images that we show come from the test set and were chosen because they show an effect; no accuracy depends
+# on them. Exceptions are named where they occur: see 03 for the number of epochs, and 04 for the temperature.
 #
 # They will ask: *has CIFAR-10's test set been used up, after so many years?* Recht et al. (*Do ImageNet Classifiers
 # Generalize to ImageNet?*, 2019, arXiv:1902.10811, which covers CIFAR-10) collected new images: accuracies fall by 3 to

@@ -18,8 +18,9 @@
 # "more test images make the network better". They only make the estimate more precise.
 #
 # They will ask: *why not judge the network by its loss?* The loss also counts how confident each prediction is. It is
-# what training reduces, but a user wants correct predictions. Calibration, in the optional part, is between the two.
-# Source: Guo et al., *On Calibration of Modern Neural Networks*, 2017, arXiv:1706.04599.
+# what training reduces, but a user wants correct predictions. Calibration, in the optional part, asks whether the
+# confidence matches the accuracy. Source: Guo et al., *On Calibration of Modern Neural Networks*, 2017,
+# arXiv:1706.04599.
 #
 # </details>
 
@@ -73,7 +74,8 @@ figures.show(
 # images.
 #
 # They will ask: *why Wilson's interval?* The simple one, ±1.96 standard deviations, is nearly the same here, but for 7
-# of 8 images it would reach beyond 100%. Source: Wilson, *Probable Inference*, 1927.
+# of 8 images it would reach beyond 100%. Source: Wilson, *Probable Inference, the Law of Succession, and Statistical
+# Inference*, 1927.
 #
 # If the first 1,017 images are in the figure: in the copy of CIFAR-10 that we used, only their pixels are the original
 # ones; the others went through JPEG once, which lowers the accuracy on all 10,000.
@@ -83,7 +85,7 @@ figures.show(
 # %% [markdown] tags=["core"] slideshow={"slide_type": "subslide"}
 # ## Two networks on the same images
 #
-# Their accuracies are **paired**: only images on which exactly one of the two is correct tell them apart (McNemar's
+# Such accuracies are **paired**: only images on which exactly one of the two is correct tell them apart (McNemar's
 # test).
 
 # %% tags=["core"]
@@ -102,12 +104,13 @@ assert compared.half_width < unpaired, "pairing must make the interval narrower"
 # <details><summary>Speaker notes</summary>
 #
 # The point: images that both networks get right, or both get wrong, say nothing about which of them is better. Errors
-# on the same images are correlated, so the paired interval is narrower. `fast` is the network with the short recipe
-# of 03.
+# on the same images are correlated, so the paired interval is narrower. `fast` is the network with the short recipe of
+# 03.
 #
 # They will ask: *does this show that one recipe is better?* No. It compares two sets of weights. For recipes, repeat
-# the training with several seeds (02). Source: McNemar 1947; Dietterich, *Approximate Statistical Tests for Comparing
-# Supervised Classification Learning Algorithms*, 1998, separates the two questions.
+# the training with several seeds (02). Source: McNemar, *Note on the Sampling Error of the Difference Between
+# Correlated Proportions or Percentages*, 1947; Dietterich, *Approximate Statistical Tests for Comparing Supervised
+# Classification Learning Algorithms*, 1998, separates the two questions.
 #
 # </details>
 
@@ -149,8 +152,8 @@ print("the five most frequent: " + ", ".join(f"{true} → {other} {count}" for t
 # <details><summary>Speaker notes</summary>
 #
 # The point: a network confuses what people would confuse. Collect bets by a show of hands before you run the next cell.
-# With the photographs most people name cat and dog. The shades follow square roots, so that small percentages can be
-# seen, and the scale is the same for all confusion matrices of the series.
+# On CIFAR-10, expect cat and dog. The shades follow square roots, so that small percentages can be seen, and the scale
+# is the same for all confusion matrices of the series.
 #
 # They will ask: *is the matrix symmetric?* No. On CIFAR-10, compare airplane → ship with ship → airplane, or horse →
 # dog with dog → horse: a network may favour one of two classes.
