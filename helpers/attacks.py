@@ -2,7 +2,7 @@
 
 Every attack takes float images (n, height, width, channels) in [0, 1] and integer labels (n,), takes any Sequential or
 functional Keras classifier of such images, leaves its arguments unchanged and works in evaluation mode, batch by
-batch. `epsilon` is the largest change of any pixel value on the scale from 0 to 1: "8 of 255 grey levels" is 8/255.
+batch. `epsilon` is the largest change of any pixel value on the scale from 0 to 1: "8 of 255 intensity levels" is 8/255.
 """
 
 import functools

@@ -175,12 +175,12 @@ def threads():
 
 
 def bfloat16():
-    """Whether trainings multiply in bfloat16."""
+    """Whether training runs multiply in bfloat16."""
     from . import recipes, training
 
     recipe = recipes.RECIPES["vgg3"]
     here = training.dtype_policy_here(recipe)
-    return Finding("bfloat16", "yes" if here == recipe.dtype_policy else f"no, trainings compute in {here}")
+    return Finding("bfloat16", "yes" if here == recipe.dtype_policy else f"no, training runs compute in {here}")
 
 
 def gpu():

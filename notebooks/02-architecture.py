@@ -150,7 +150,7 @@ assert budget.epochs == {"cifar10": 16, "sketches": 8} and len(ablations.VARIANT
 # | stride 2 | convolutions that move by two pixels downsample instead of pooling |
 # | skip (residual) connection | adds the input of two convolutions to their output: $y = x + f(x)$ |
 # | Glorot initialisation | smaller initial weights, derived without ReLU |
-# | batch normalisation | brings each channel to mean 0 and variance 1 over the batch |
+# | batch normalisation | brings each channel to mean 0 and variance 1 in each training step |
 # | augmentation | random translation and horizontal flip of the training images |
 
 # %% [markdown] tags=["core", "notes"] slideshow={"slide_type": "notes"}

@@ -62,7 +62,8 @@ HONEST = {
     "the generalisation gap, once it is named": r"generalisation gaps?|(?:a|is) narrow gap|narrow the gap|the gap of each",
     "a number that becomes half": r"images halve it|halves? the interval|half of the|(?:first|second) half",
     "the control's direction": r"(?:along|with|of|lose to) random signs",
-    "several views, explained beside it": r"six views of each test image",
+    "several views, explained beside it": r"six views of (?:each test|an) image \(test-time augmentation\)|six views of each test image",
+    "what a screen shows": r"key press to picture",
     "the verb": r"(?:make|be|made) sure|shares? (?:one|a|its|their) (?:colou?r|scale)",
 }
 
