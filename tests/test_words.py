@@ -62,7 +62,7 @@ HONEST = {
     "the generalisation gap, once it is named": r"generalisation gaps?|(?:a|is) narrow gap|narrow the gap|the gap of each",
     "a number that becomes half": r"images halve it|halves? the interval|half of the|(?:first|second) half",
     "the control's direction": r"(?:along|with|of|lose to) random signs",
-    "several views, explained beside it": r"six views of (?:each test|an) image \(test-time augmentation\)|six views of each test image",
+    "several views, explained beside it": r"six views of (?:an|each test) image",
     "what a screen shows": r"key press to picture",
     "the verb": r"(?:make|be|made) sure|shares? (?:one|a|its|their) (?:colou?r|scale)",
 }
@@ -190,9 +190,10 @@ def sections(books):
 def forms(term):
     """How a term appears in a sentence: plurals, hyphens or spaces, the verb of a noun, with or without what it is of."""
     names = {term} | SPELLINGS.get(term, set())
+    longer = "" if " " in term else r"(?![\s-]+(?:normalisation|gap))"  # a batch is not batch normalisation
     return re.compile(
         "|".join(
-            r"(?<![\w-])" + r"[\s-]+".join(map(re.escape, re.split(r"[\s-]", name))) + r"(?:s|es)?(?!\w)"
+            r"(?<![\w-])" + r"[\s-]+".join(map(re.escape, re.split(r"[\s-]", name))) + r"(?:s|es)?(?!\w)" + longer
             for name in names
         ),
         re.IGNORECASE,
