@@ -1,7 +1,14 @@
 """attack.html in a real browser: its predictions, its attacks, the reader's photograph, and who can use it."""
 
 import io
+import itertools
+import json
+import os
 import re
+import shutil
+import socket
+import subprocess
+import time
 
 import numpy as np
 import pytest
@@ -16,6 +23,7 @@ from helpers.explorer import weights
 from helpers.photographs import photograph
 
 browser, pytestmark = test_browser.browser, test_browser.pytestmark
+FIREFOX = next(filter(None, map(shutil.which, ("firefox-esr", "firefox"))), None)
 LARGEST = 6e6
 NETWORKS = tuple(attack.NETWORKS)
 
@@ -138,6 +146,41 @@ def test_attacks_that_draw_at_random(visit, dataset, rounded, kind):
             assert abs(moved[name] - evaluation.probabilities(network, ours)[0][truth]) < 0.05
     else:
         assert moved["vgg3"] > 0.5
+
+
+# Moves ε to and fro as fast as frames come, and notes for each frame the slider's level and what is on screen.
+DRAG = """async ([milliseconds]) => {
+  const slider = document.querySelector(".of-epsilon input"), frames = [], start = performance.now();
+  for (let i = 1; performance.now() - start < milliseconds; i++) {
+    slider.value = 32 - Math.abs(32 - i % 64);
+    slider.dispatchEvent(new Event("input", {bubbles: true}));
+    await new Promise(requestAnimationFrame);
+    const shown = [...document.querySelectorAll(".net")].map((net) => ({...net.dataset}));
+    frames.push([Number(slider.value), shown]);
+  }
+  return [frames, performance.now() - start];
+}"""
+
+
+def test_what_a_drag_shows_is_computed(visit, dataset, rounded):
+    """Never interpolated: each probability on the way is that of the level beside it, on an image not seen before."""
+    index = attack.images(dataset.y_test[: data.ORIGINAL_TEST_IMAGES])[7]
+    page = visit(f"#image={index}&attack=fgsm&epsilon=0")
+    frames, _ = page.evaluate(DRAG, [1500])
+    image, label = data.to_float(dataset.x_test[index : index + 1]), dataset.y_test[index : index + 1]
+    for name, network in rounded.items():
+        sign = attacks.gradient_sign(network, image, label)
+        exact = evaluation.probabilities(
+            network, np.concatenate([attacks.perturb(image, sign, k / 255) for k in range(33)])
+        )
+        shown = {
+            (int(one["epsilon"]), float(one["probability"]))
+            for _, nets in frames
+            for one in nets
+            if one["network"] == name
+        }
+        assert len({level for level, _ in shown}) >= 5
+        assert max(abs(exact[level].max() - probability) for level, probability in shown) < 0.01
 
 
 def test_the_curve_gives_nothing_away(visit):
@@ -387,3 +430,64 @@ def test_the_qr_code_needs_an_address(tmp_path):
     project.write_text('[project.urls]\nRepository = "https://github.com/Somebody/lecture"\n')
     assert attack.public_address(tmp_path) == "https://somebody.github.io/lecture/attack.html"
     assert "<svg" in attack.qr_code(tmp_path) and "lecture/attack.html</a>" in attack.qr_code(tmp_path)
+
+
+@pytest.fixture
+def in_firefox(tmp_path):
+    """Opens a page in Debian's Firefox, which takes commands of the protocol WebDriver BiDi; gives a way to evaluate."""
+    if not FIREFOX:
+        pytest.skip("no firefox found: apt install firefox-esr")
+    import websocket  # comes with jupyter-server
+
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [FIREFOX, "--headless", "--no-remote", "--profile", str(tmp_path), f"--remote-debugging-port={port}"]
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    process = subprocess.Popen(command, env=os.environ | {"HOME": str(tmp_path)}, **quiet)
+    link, deadline, count = None, time.monotonic() + 90, itertools.count()
+    while link is None and process.poll() is None and time.monotonic() < deadline:
+        try:
+            link = websocket.create_connection(f"ws://127.0.0.1:{port}/session", timeout=60, suppress_origin=True)
+        except OSError:
+            time.sleep(0.2)
+
+    def call(method, **parameters):
+        number = next(count)
+        link.send(json.dumps({"id": number, "method": method, "params": parameters}))
+        while (answer := json.loads(link.recv())).get("id") != number:
+            pass
+        return answer["result"]
+
+    def visit(address):
+        tab = call("browsingContext.getTree")["contexts"][0]["context"]
+        call("browsingContext.navigate", context=tab, url=address, wait="complete")
+        words = {"target": {"context": tab}, "awaitPromise": True}
+        return lambda code: json.loads(
+            call("script.evaluate", expression=f"(async () => JSON.stringify(await ({code})))()", **words)["result"][
+                "value"
+            ]
+        )
+
+    try:
+        assert link is not None, "Firefox did not answer"
+        call("session.new", capabilities={})
+        yield visit
+        call("session.end")
+    finally:
+        process.terminate()
+        process.wait(60)
+
+
+def test_firefox_computes_the_same(in_firefox, visit, written):
+    code = "#image=109&attack=fgsm&epsilon=8"
+    evaluate = in_firefox(written.as_uri() + code)
+    ready = """new Promise((go) => {
+      const look = () => (document.querySelectorAll(".net[data-epsilon='8']").length === 2 ? go(true) : setTimeout(look, 50));
+      look();
+    })"""
+    assert evaluate(ready)
+    found = evaluate("[...document.querySelectorAll('.net')].map((net) => ({...net.dataset}))")
+    here = settled(visit(code), 8)
+    assert {one["network"]: (one["prediction"], float(one["probability"]), 8) for one in found} == here
+    assert evaluate("document.documentElement.dataset.ready") == ""

@@ -61,6 +61,9 @@ MADE_UP = {
         "one predict for all ε": {"seconds": 0.05},
         "predict for each ε": {"seconds": 0.1},
     },
+    "page": {
+        "here": {"seconds": 1, "prediction": 0.015, "gradient": 0.03, "frames": 60, "slow": 15, "megabytes": 5.9},
+    },
     "training": {"here": {"seconds": 60, "network": "fast"}, "the slides' recipe": {"seconds": 3600}},
     "loading": {
         "here": {"seconds": 1, "megabytes": 200},
@@ -94,6 +97,8 @@ def test_made_up_numbers_in_words():
         ("sweep", "CleverHans", {"seconds": 7.9}),
         ("slider", "here", {"seconds": 0.0051}),
         ("new image", "predict for each ε", {"seconds": 0.099}),
+        *(("page", "here", {what: 0.031}) for what in ("prediction", "gradient", "frames", "slow")),
+        ("page", "here", {"megabytes": 6.1}),
         ("training", "the slides' recipe", {"seconds": 59}),
         ("loading", "here", {"seconds": 1.1}),
         ("loading", "here", {"megabytes": 202}),

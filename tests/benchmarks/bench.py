@@ -18,12 +18,14 @@ from pathlib import Path
 import nbformat
 import numpy as np
 import pytest
+import test_attack_page
 import test_browser
 from nbclient import NotebookClient
 
-from helpers import attacks, cifar10, data, explorer, models, recipes, runs, training
+from helpers import attacks, cifar10, data, explorer, figures, models, recipes, runs, training
 from helpers.backend import tf
-from helpers.editions import cells
+from helpers.editions import attack, cells
+from helpers.explorer import weights
 
 FULL = bool(os.environ.get("FULL"))
 IMAGES, SWEPT, ROUNDS = (2000, 500, 7) if FULL else (500, 100, 3)
@@ -191,6 +193,74 @@ def test_a_new_image_by_predict(measure, network, dataset, way):
         return [network.predict(batch, verbose=0) for batch in batches]
 
     measure("new image", way, answers)
+
+
+# The page that computes by itself: from a cold open to a prediction, and how many frames of a drag show one.
+
+
+@pytest.mark.skipif(not test_browser.CHROMIUM, reason="no chromium found")
+def test_the_attack_in_a_page(measure, browser, dataset, network, tmp_path):
+    attack.write(tmp_path)
+    file = tmp_path / attack.NAME
+
+    def opened(number, slow=False):
+        """A page in a new context, and the seconds from the call to the first prediction."""
+        page = browser.new_context().new_page()
+        if slow:  # as on a phone; without workers, which would not be slowed down
+            page.add_init_script("delete window.Worker")
+            page.context.new_cdp_session(page).send("Emulation.setCPUThrottlingRate", {"rate": 4})
+        start = time.perf_counter()
+        page.goto(f"{file.as_uri()}#image={number}&attack=fgsm&epsilon=0")
+        page.wait_for_selector("html[data-ready]")
+        return page, time.perf_counter() - start
+
+    def frames(slow):
+        """Per second of a drag over an image not seen before: those that show what both networks predict at this ε."""
+        page, _ = opened(figures.RUNNING_IMAGE, slow)
+        shown, milliseconds = page.evaluate(test_attack_page.DRAG, [3000])
+        page.context.close()
+        whole = [level for level, nets in shown if all(one.get("epsilon") == str(level) for one in nets)]
+        return 1000 * len(whole) / milliseconds
+
+    def once():
+        seconds = []
+        for _ in range(ROUNDS):
+            page, first = opened(figures.RUNNING_IMAGE)
+            seconds.append(first)
+            page.context.close()
+        prediction, gradient = computing(browser, network, dataset)
+        found = {"seconds": min(seconds), "prediction": prediction, "gradient": gradient}
+        found |= {"frames": max(frames(False) for _ in range(ROUNDS)), "slow": max(frames(True) for _ in range(ROUNDS))}
+        return found | {"megabytes": file.stat().st_size / 1e6}
+
+    measure.once("page", "here", once)
+
+
+def computing(browser, network, dataset):
+    """Seconds that network.js takes for a prediction and for a gradient: the median of 30 images at their best."""
+    page = browser.new_page()
+    page.goto("about:blank")
+    page.add_script_tag(content=explorer.page.source("network.js"))
+    task = [weights.pack(network), dataset.x_test[:30].reshape(30, -1).tolist()]
+    found = page.evaluate(
+        """([packed, images]) => {
+          const bytes = Uint8Array.from(atob(packed.weights), (character) => character.charCodeAt(0));
+          const network = createNetwork({layers: packed.layers, weights: bytes});
+          const scaled = images.map((image) => Float32Array.from(image, (value) => value / 255));
+          const timed = (action) => scaled.map((image) => {
+            const rounds = Array.from({length: 5}, () => {
+              const start = performance.now();
+              action(image);
+              return performance.now() - start;
+            });
+            return Math.min(...rounds);
+          });
+          return [timed((image) => network.probabilities(image)), timed((image) => network.gradient(image, 3))];
+        }""",
+        task,
+    )
+    page.close()
+    return [float(np.median(spans)) / 1000 for spans in found]
 
 
 # Training: how many steps it takes is recorded; what a step takes is timed on this machine.

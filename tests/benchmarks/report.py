@@ -118,6 +118,17 @@ def new_image(ways, measured):
     return here, instead, better, ratios(ways)["predict for each ε"] >= 10
 
 
+def page(ways, measured):
+    here = ways["here"]
+    words = (
+        f"first prediction after {short(here['seconds'])}; prediction {short(here['prediction'])}, gradient "
+        f"{short(here['gradient'])}; ε at {here['frames']:.0f} frames a second, {here['slow']:.0f} on a processor slowed down "
+        f"fourfold; {here['megabytes']:.1f} MB"
+    )
+    reached = here["prediction"] <= 0.015 and here["gradient"] <= 0.030 and here["megabytes"] < 6
+    return words, "", "", reached and here["frames"] >= 55 and here["slow"] >= 15
+
+
 def training(ways, measured):
     here, instead, better = texts(ways)
     return f"`{ways['here']['network']}` {here}", instead, better, min(ratios(ways).values()) > 1
@@ -142,6 +153,7 @@ ROWS = {
     "sweep": ("accuracy at 33 values of ε, images a second", "4×", sweep),
     "slider": ("ε slider, key press to picture, 95% within", "5 ms", slider),
     "new image": ("a new image in the explorer: all its sliders show", "10× a predict for each ε", new_image),
+    "page": ("the attack in a page (`attack.html`)", "15 ms, 30 ms, 60 and 15 frames, 6 MB", page),
     "training": ("training to the final accuracy of the slides' network", "quicker", training),
     "loading": ("reading CIFAR-10 from disk", "no slower, less memory", loading),
     "import": ("`import helpers`, Python's start included", "0.3 s", at_most(0.3)),
