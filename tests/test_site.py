@@ -205,7 +205,8 @@ def test_the_sliders_work_without_kernel_and_network(offline, written, folder):
 
 def test_the_site_holds_every_notebook_twice_and_is_small(written):
     for folder in (written / "site", written / "site" / "teachers"):
-        assert {path.stem for path in folder.glob("*.html")} - {"attack"} == set(PAGES)
+        more = {"attack"} if folder.name == "site" else set()
+        assert {path.stem for path in folder.glob("*.html")} == set(PAGES) | more
         assert sum(path.stat().st_size for path in folder.glob("*.html")) < LARGEST_SITE
 
 
@@ -219,6 +220,18 @@ def test_every_link_leads_somewhere(written, name):
         assert not place or soup(written / "site" / file).find(id=unquote(place)), link
     around = {other for pair in itertools.pairwise(NAMES) if name in pair for other in pair if other != name}
     assert {f"{other}.html" for other in ({"index", "glossary"} | around) - {name}} <= inside
+
+
+def test_the_page_of_the_attack_is_linked_and_its_code_needs_an_address(written, tmp_path):
+    for folder, link in (("site", "attack.html"), ("site/teachers", "../attack.html")):
+        for name in ("index", "05-fgsm", "06-defence"):
+            page = soup(written / folder / f"{name}.html")
+            assert page.select_one(f'a[href="{link}"]') and not page.select(".qr")
+    assert "Set Repository" in soup(written / "site" / "teachers" / "index.html").get_text()
+    assert "Set Repository" in soup(written / "slides" / "01-data.html").select_one(".slides aside").get_text()
+    (tmp_path / "pyproject.toml").write_text('[project.urls]\nRepository = "https://github.com/you/lecture"\n')
+    first = slides.invited(soup(written / "slides" / "01-data.html"), tmp_path).select_one(".slides section section")
+    assert first.select_one(".qr > svg") and "you.github.io/lecture/attack.html" in first.select_one(".qr a")["href"]
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -18,6 +18,7 @@ POLICY = (
     "worker-src blob:; script-src "
 )
 TEACHERS = "teachers"
+ATTACKING = ("05-fgsm", "06-defence")  # their pages lead to attack.html, as the index does
 SOLUTION = re.compile(r"<details>\s*<summary>(?:Solution|Idea)</summary>.*?</details>", re.DOTALL)
 
 
@@ -60,6 +61,8 @@ def _write_all(folder, books, ways_up=""):
     glossary = markdown((cells.NOTEBOOKS / "glossary.md").read_text(encoding="utf-8"))
     for name, book in {"index": markdown(_index(books, ways_up)), **books, "glossary": glossary}.items():
         ways = [("index", "All notebooks"), ("glossary", "Symbols and glossary")]
+        if name in ATTACKING:
+            ways.append((f"{ways_up}{attack.NAME.removesuffix('.html')}", "Attack a photograph of your own"))
         elsewhere = [(where, "The repository")] if where else []
         if name in books:
             place = names.index(name)
@@ -89,6 +92,7 @@ def _index(books, where):
         lines.append(f"**[{title}]({name}.html)**  \n{question[0].upper()}{question[1:]}")
     lines += ["## Beside the notebooks", f"[Attack an image, or a photograph of your own]({where}{attack.NAME})"]
     lines += ["[What you need, symbols, and a glossary](glossary.html)"]
+    lines += ["## For the class's phones", attack.qr_code()] if where else []  # the teachers' index
     return "\n\n".join(lines)
 
 

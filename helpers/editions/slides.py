@@ -2,7 +2,9 @@
 
 import copy
 
-from . import address, cells, clock, reveal, schedule
+from bs4 import BeautifulSoup
+
+from . import address, attack, cells, clock, reveal, schedule
 from .pages import Refused, numbered, page
 from .pages import write as write_page
 
@@ -20,6 +22,8 @@ def write(folder, books, begin=BEGIN):
             deck = page(edition(book), "slides", [str(reveal.folder())], **resources)
         except Refused as error:
             raise ValueError(f"{name}, {error}") from None
+        if not start:
+            invited(deck)
         timed(completed(deck), start, schedule.MINUTES.get(name, 0), begin)
         start += schedule.MINUTES.get(name, 0)
         write_page(folder / f"{name}.html", deck)
@@ -70,6 +74,16 @@ def completed(deck):
             notes = slide.aside or notes
             if notes and not slide.aside:
                 slide.append(copy.copy(notes))
+    return deck
+
+
+def invited(deck, root=cells.ROOT):
+    """The deck with a QR code of attack.html on its first slide, or with a line in its notes that says how to get one."""
+    first = deck.select_one(".slides > section > section")
+    if attack.public_address(root) is None and not first.aside:
+        first.append(deck.new_tag("aside", attrs={"class": "notes"}))
+    place = first if attack.public_address(root) else first.aside
+    place.append(BeautifulSoup(attack.qr_code(root), "html.parser"))
     return deck
 
 

@@ -19,7 +19,7 @@ function render({ model, el }) {
   const source = kernelSource(model);
   const view = showView(el, model, source);
   source.listen(view.draw, view.tell);
-  nameSliders(el);
+  adoptSliders(el);
 }
 
 function kernelSource(model) {
@@ -59,14 +59,30 @@ function unpackRay({ probabilities, sign, moved }, pixels, label, classes) {
 // A copy, because the kernel's buffers may start at any offset, and floats must start at a multiple of four.
 const bytes = (data) => new Uint8Array(data.buffer.slice(data.byteOffset, data.byteOffset + data.byteLength));
 
-// The handles of ipywidgets' sliders have no name for screen readers.
-function nameSliders(el) {
+// The sliders of ipywidgets are beside the view, in a box of our class; their handles have no name for screen readers.
+function adoptSliders(el) {
   new ResizeObserver((_, observer) => {
     observer.disconnect();
+    const box = el.closest(".fgsm-explorer");
+    if (!box) return;
+    keepKeys(box);
+    // After Shift+Enter the output may have grown out of the screen: JupyterLab scrolls before it is there.
+    const cell = box.closest(".jp-Cell");
+    if ([cell, cell?.nextElementSibling].some((one) => one?.classList.contains("jp-mod-active"))) {
+      box.scrollIntoView({ block: "nearest" });
+    }
     for (const [place, name] of [["image", "image"], ["epsilon", "ε"]]) {
-      el.closest(".fgsm-explorer")?.querySelector(`.fgsm-${place} [role=slider]`)?.setAttribute("aria-label", name);
+      box.querySelector(`.fgsm-${place} [role=slider]`)?.setAttribute("aria-label", name);
     }
   }).observe(el);
+}
+
+// A key typed here would be a command to JupyterLab: x cuts the cell, Enter edits it.
+function keepKeys(box) {
+  box.addEventListener("keydown", (event) => {
+    const plain = event.key.length === 1 || !event.shiftKey;
+    if (plain && !event.ctrlKey && !event.metaKey && !event.altKey) event.stopPropagation();
+  });
 }
 
 function showView(el, model, source) {
@@ -101,11 +117,6 @@ function showView(el, model, source) {
   };
   model.on("change:image", follow);
   model.on("change:only", follow);
-  // A key typed here would be a command to JupyterLab: x cuts the cell, Enter edits it.
-  el.addEventListener("keydown", (event) => {
-    const plain = event.key.length === 1 || !event.shiftKey;
-    if (el.closest(".jp-Notebook") && plain && !event.ctrlKey && !event.metaKey && !event.altKey) event.stopPropagation();
-  });
   redraw();
   const furthest = () => seen.get(seenKey(model, model.get("image"))) ?? 0;
   return { ...view, draw, furthest, tell: () => { view.said.textContent = "No other image is fooled at this ε."; } };
@@ -233,7 +244,8 @@ function drawNetwork({ section, said, verdict, bars }, { rows, label }, level, m
   make(verdict, "span", "", MARKS[kind], { "aria-hidden": "true" });
   verdict.append(` ${words}`);
   make(verdict, "small", "", ` ${detail}`);
-  Object.assign(section.dataset, { prediction: names[after], probability: rows[level][after].toFixed(4), epsilon: level });
+  Object.assign(section.dataset, { prediction: names[after], probability: rows[level][after].toFixed(4) });
+  Object.assign(section.dataset, { epsilon: level, attack: model.get("attack") });
   bars.forEach((bar, number) => {
     bar.row.classList.toggle("winner", number === after);
     bar.row.classList.toggle("miss", number === after && after !== label);
@@ -248,7 +260,7 @@ function drawNetwork({ section, said, verdict, bars }, { rows, label }, level, m
 function clearNetwork({ section, said, verdict }) {
   said.textContent = "…";
   verdict.replaceChildren();
-  for (const key of ["prediction", "probability", "epsilon"]) delete section.dataset[key];
+  for (const key of ["prediction", "probability", "epsilon", "attack"]) delete section.dataset[key];
 }
 
 function judge(names, label, before, after) {
