@@ -12,7 +12,7 @@ lecture: .venv/lecture  ## write the lecture edition and open it in JupyterLab: 
 	@$(HERE) -m helpers.editions lecture --open
 
 lab: .venv/authors  ## open the notebooks themselves in JupyterLab: what an author needs
-	@cd notebooks && "$(CURDIR)/$(HERE)" -m jupyterlab --ip=localhost $(as_root) $(no_screen)
+	@cd notebooks && "$(CURDIR)/$(HERE)" -m jupyterlab --ip=localhost $(pairs) $(as_root) $(no_screen)
 
 test: .venv/tests  ## run every check
 	@$(HERE) -m pytest -n 2 --dist loadfile --junitxml=.pytest_cache/make-test.xml
@@ -77,6 +77,10 @@ unfit = $(shell \
     { echo "$(PYTHON) is $$("$(PYTHON)" -V 2>&1), the lecture needs 3.11 to 3.13:" \
            "name one that you have, as in make $(MAKECMDGOALS) PYTHON=python3.12"; exit; }; \
   "$(PYTHON)" -c 'import ensurepip' 2>/dev/null || echo 'python3-venv is missing: sudo apt install python3-venv')
+
+# A notebook and its .py are read and written as one, whatever their times are (helpers/editions/pairs.py).
+pairs = --ServerApp.contents_manager_class=helpers.editions.pairs.PairedContents \
+  --ServerApp.jpserver_extensions="{'jupytext': False}"
 
 # JupyterLab refuses to run as root unless told; without a screen it could start a text browser in this terminal.
 as_root = $(if $(filter 0,$(shell id -u)),--allow-root)

@@ -6,6 +6,7 @@ JupyterLab itself at the last Shift+Enter, passes through every edition.
 
 import copy
 import hashlib
+import json
 import re
 import shutil
 from collections import Counter
@@ -27,7 +28,10 @@ def names():
 
 
 def read(source):
-    """The notebook that a .py describes: sources and the KEPT metadata, with ids that depend on the content alone."""
+    """The notebook that a .py describes: sources, the KEPT metadata and the digest of both (see pairs.py).
+
+    A cell's id depends on its content alone.
+    """
     import jupytext  # only authors have it
 
     book = nbformat.v4.new_notebook(
@@ -41,12 +45,22 @@ def read(source):
         cell.id = name
         cell.metadata = nbformat.from_dict({key: cell.metadata[key] for key in KEPT if key in cell.metadata})
         book.cells.append(cell)
+    book.metadata["pair"] = digest(book)
     return book
 
 
 def stored(folder=NOTEBOOKS):
     """The notebooks with their outputs, in order: name → notebook."""
     return {path.stem: nbformat.read(path, 4) for path in sorted(folder.glob("[0-9]*.ipynb"))}
+
+
+def digest(book):
+    """What the cells of a notebook are, without outputs: kind, source and the metadata that a .py holds."""
+    held = [
+        (cell.cell_type, cell.source, {key: cell.metadata[key] for key in KEPT if cell.metadata.get(key)})
+        for cell in book.cells
+    ]
+    return hashlib.sha256(json.dumps(held, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def identifiers(cells):

@@ -15,6 +15,9 @@ def build(source):
     """Run a .py beside itself and write its .ipynb; raise CellExecutionError, writing nothing, where a cell fails."""
     from nbclient import NotebookClient
 
+    from . import pairs
+
+    pairs.reconcile(source)
     book = cells.read(source)
     client = NotebookClient(
         book,
