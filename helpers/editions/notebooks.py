@@ -17,7 +17,7 @@ def build(source):
 
     from . import pairs
 
-    pairs.reconcile(source)
+    pairs.reconcile(source, building=True)
     book = cells.read(source)
     client = NotebookClient(
         book,

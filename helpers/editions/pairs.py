@@ -44,8 +44,11 @@ def as_source(book):
     return text
 
 
-def reconcile(source, say=print):
-    """Make NN-name.ipynb and the .py at `source` the same again, if only one was edited. Raises Conflict."""
+def reconcile(source, say=print, building=False):
+    """Make NN-name.ipynb and the .py at `source` the same again, if only one was edited. Raises Conflict.
+
+    Before `building`, an edit of the .py is left to the build.
+    """
     path = source.with_suffix(".ipynb")
     if not path.exists() or not source.exists():
         return
@@ -58,6 +61,8 @@ def reconcile(source, say=print):
         book.metadata["pair"] = here
         cells.save(book, path)
         say(f"{path.name} was edited: {source.name} follows.")
+    elif base == here and building:
+        return
     elif base in (here, None):
         kept = source.parent / ".ipynb_checkpoints" / f"{source.stem}-{time.strftime('%Y%m%d-%H%M%S')}.ipynb"
         cells.save(book, kept)
