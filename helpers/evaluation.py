@@ -123,44 +123,42 @@ def confusion_matrix(labels, predicted, classes=10):
 def precision_and_recall(matrix):
     """Two float64 (classes,) arrays from a confusion matrix; nan for the precision of a class never predicted.
 
-    Precision: of the images called a class, the fraction that are of it. Recall: of the images of a class, the fraction that
-    is found.
+    Precision: of the images predicted as a class, the fraction that belong to it. Recall: of the images of a class, the
+    fraction that are predicted as it.
     """
-    right = np.diag(matrix).astype(float)
-    called, present = matrix.sum(axis=0), matrix.sum(axis=1)
+    correct = np.diag(matrix).astype(float)
+    predicted, present = matrix.sum(axis=0), matrix.sum(axis=1)
     with np.errstate(invalid="ignore"):
-        return right / called, right / present
+        return correct / predicted, correct / present
 
 
 def most_confused_pairs(matrix, count):
-    """The `count` most frequent mistakes as (true class, predicted class, how often), worst first."""
-    mistakes = matrix - np.diag(np.diag(matrix))
-    order = np.argsort(-mistakes, axis=None, kind="stable")[:count]
-    return [
-        (int(t), int(p), int(mistakes[t, p])) for t, p in zip(*np.unravel_index(order, mistakes.shape), strict=True)
-    ]
+    """The `count` most frequent errors as (true class, predicted class, how often), most frequent first."""
+    errors = matrix - np.diag(np.diag(matrix))
+    order = np.argsort(-errors, axis=None, kind="stable")[:count]
+    return [(int(t), int(p), int(errors[t, p])) for t, p in zip(*np.unravel_index(order, errors.shape), strict=True)]
 
 
 def most_confident_errors(probability, labels, count):
-    """Indices of the `count` wrong answers with the highest probability, surest first."""
-    answers = probability.argmax(axis=1)
-    wrong = np.flatnonzero(answers != checked_labels(labels, *probability.shape))
-    return wrong[np.argsort(-probability[wrong, answers[wrong]], kind="stable")[:count]]
+    """Indices of the `count` errors with the highest probability, most confident first."""
+    predicted = probability.argmax(axis=1)
+    errors = np.flatnonzero(predicted != checked_labels(labels, *probability.shape))
+    return errors[np.argsort(-probability[errors, predicted[errors]], kind="stable")[:count]]
 
 
 def calibration(probability, labels, bins=10):
-    """Does 80% mean right in 80% of cases? Answers sorted into `bins` by the probability of the winning class.
+    """Are predictions with 80% confidence correct in 80% of cases? Sorts them into `bins` by their confidence.
 
     Returns for each bin the mean probability, the accuracy (both nan where empty) and the count, and the expected
-    calibration error: the mean over answers of |probability − accuracy| of their bin.
+    calibration error: the mean over predictions of |confidence − accuracy| of their bin.
     Source: Guo et al. 2017, arXiv:1706.04599, equations 2 to 5. Taught in 04-evaluation.
     """
-    top, right = probability.max(axis=1), probability.argmax(axis=1) == checked_labels(labels, *probability.shape)
+    top, correct = probability.max(axis=1), probability.argmax(axis=1) == checked_labels(labels, *probability.shape)
     number = np.minimum((top * bins).astype(int), bins - 1)
     count = np.bincount(number, minlength=bins)
     with np.errstate(invalid="ignore"):
         confidence = np.bincount(number, top, bins) / count
-        fraction = np.bincount(number, right, bins) / count
+        fraction = np.bincount(number, correct, bins) / count
     return confidence, fraction, count, float(np.nansum(count * abs(confidence - fraction)) / count.sum())
 
 
