@@ -1,8 +1,9 @@
 """Slides and hand-out in a real browser with its network cut: whole, readable by all, and sent nowhere.
 
-Also here: the palette as colour-blind people see it, the glossary, and the one public address.
+Also here: dark pages.
 """
 
+import io
 import itertools
 import re
 import shutil
@@ -14,11 +15,10 @@ import numpy as np
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from bs4 import BeautifulSoup
-from colorspacious import cspace_convert, deltaE
+from PIL import Image
 from playwright.sync_api import expect
-from test_browser import CHROMIUM, browser, contrast  # noqa: F401, the fixture of a real browser
+from test_browser import CHROMIUM, browser  # noqa: F401, the fixture of a real browser
 
-from helpers import figures
 from helpers.editions import cells, guide, site, slides
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -317,25 +317,17 @@ def test_the_page_for_the_eve_is_one_sheet(offline, tmp_path):
     assert len(re.findall(rb"/Type\s*/Page\b", printed)) == 1
 
 
-# Colours
+@in_browser
+def test_a_dark_page_turns_light_and_dark_of_charts_around_and_not_of_images(written, offline):
+    def background(name, scheme, kind):
+        page = offline(written / "site" / f"{name}.html", color_scheme=scheme)
+        image = page.locator(f".{kind} img").first
+        image.evaluate(
+            "(node) => { for (let e = node; e; e = e.parentElement) if (e.matches('details')) e.open = true; }"
+        )
+        with Image.open(io.BytesIO(image.screenshot())) as shot:
+            return np.asarray(shot.convert("L"))[-3, 40]
 
-
-def colour(code):
-    return np.array([int(code[place : place + 2], 16) for place in (1, 3, 5)]) / 255
-
-
-PALETTE = {name: colour(getattr(figures, name)) for name in ("BLUE", "ORANGE", "GREEN", "GREY")}
-
-
-def test_words_in_figures_have_contrast():
-    for name, rgb in PALETTE.items():
-        assert contrast("rgb(255, 255, 255)", "rgb({}, {}, {})".format(*np.rint(255 * rgb).astype(int))) >= 4.5, name
-
-
-@pytest.mark.parametrize("deficiency", ["protanomaly", "deuteranomaly", "tritanomaly"])
-def test_the_colour_blind_tell_the_palette_apart(deficiency):
-    """As seen without one kind of cone; 10 of CAM02-UCS is the difference between neighbours in a good colour scale."""
-    space = {"name": "sRGB1+CVD", "cvd_type": deficiency, "severity": 100}
-    seen = {name: np.clip(cspace_convert(rgb, space, "sRGB1"), 0, 1) for name, rgb in PALETTE.items()}
-    for one, other in itertools.combinations(seen, 2):
-        assert deltaE(seen[one], seen[other], input_space="sRGB1") >= 10, (one, other)
+    assert background("04-evaluation", "light", "chart") == background("01-data", "light", "images") == 255
+    assert background("04-evaluation", "dark", "chart") < 40
+    assert 180 < background("01-data", "dark", "images") < 255
