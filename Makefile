@@ -1,5 +1,8 @@
 # The lecture's commands; `make` alone lists them. Windows has no make: the README gives the same in pip's words.
 PYTHON ?= python3
+# CPU=1: TensorFlow without what only a GPU needs. LOCKED=1: the versions of requirements.lock.
+CPU ?=
+LOCKED ?=
 NAMES ?=
 HERE := .venv/bin/python
 
@@ -48,7 +51,9 @@ define install
 $(if $(new),$(if $(unfit),$(error $(unfit))))
 @$(if $(new),echo "Installing into .venv (once: 2.4 GB and a few minutes)" && "$(PYTHON)" -m venv --clear .venv)
 @rm -f .venv/lecture .venv/authors .venv/tests .venv/bench
-@$(HERE) -m pip install --disable-pip-version-check -r requirements.txt $(1)
+@cp requirements.txt .venv/requirements.txt
+@$(if $(CPU),sed -i.full 's/^tensorflow>/tensorflow-cpu>/' .venv/requirements.txt)
+@$(HERE) -m pip install --disable-pip-version-check -r .venv/requirements.txt $(1) $(if $(LOCKED),-c requirements.lock)
 @touch .venv/lecture $(2)
 endef
 authors = -e .[authors,cluster]

@@ -103,15 +103,22 @@ def packages():
 
 def _trouble(requirement):
     try:
-        version = metadata.version(requirement.name)
+        version = _version(requirement.name)
     except metadata.PackageNotFoundError:
         return f"{requirement.name} is missing"
     fits = requirement.specifier.contains(version, prereleases=True)
     return "" if fits else f"{requirement.name} is {version}, needed is {requirement.specifier}"
 
 
+def _version(name):
+    """The installed version. What make lecture CPU=1 installs serves for tensorflow."""
+    if name == "tensorflow" and not any(metadata.distributions(name=name)):
+        name = "tensorflow-cpu"
+    return metadata.version(name)
+
+
 def _versions():
-    return ", ".join(f"{name} {metadata.version(name)}" for name in ("tensorflow", "keras", "numpy"))
+    return ", ".join(f"{name} {_version(name)}" for name in ("tensorflow", "keras", "numpy"))
 
 
 def dataset():

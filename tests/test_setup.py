@@ -152,7 +152,7 @@ def test_changed_requirements_are_installed(folder, name):
     outdate(folder)
     os.utime(folder / name)
     _, log = make(folder, "lab", version="3.9.1")  # the .venv that is there has its own Python
-    assert "venv" not in log and "-r requirements.txt" in log[0]
+    assert "venv" not in log and "pip install" in log[0]
 
 
 def test_a_vanished_python_is_replaced(folder):
@@ -169,6 +169,26 @@ def test_each_target_asks_for_what_it_says(folder):
     assert "--no-browser" not in make(folder, "lab", DISPLAY=":0")[1][-1]
     assert "-r tests/requirements.txt" in make(folder, "test")[1][0]
     assert "-r tests/benchmarks/requirements.txt" in make(folder, "bench")[1][0]
+
+
+@pytest.mark.parametrize(
+    "words, package, lock", [((), "tensorflow", False), (("CPU=1", "LOCKED=1"), "tensorflow-cpu", True)]
+)
+def test_without_a_gpu_and_with_locked_versions(folder, words, package, lock):
+    _, log = make(folder, "lecture", *words)
+    asked = next(line for line in log if "pip install" in line).split()
+    wanted = (folder / asked[asked.index("-r") + 1]).read_text()
+    assert re.search(rf"^{package}>", wanted, re.MULTILINE) and ("requirements.lock" in asked) == lock
+    assert wanted.splitlines()[-1] == "-e ."
+
+
+def test_the_lock_lies_in_the_ranges():
+    locked = [Requirement(line) for line in read("requirements.lock").splitlines() if not line.startswith("#")]
+    pins = {canonicalize_name(pin.name): pin for pin in locked if not pin.marker or pin.marker.evaluate()}
+    for line in [*requirements("requirements.txt").values(), *EXTRAS["authors"]]:
+        wanted = Requirement(line.split("#")[0])
+        (version,) = pins[canonicalize_name(wanted.name)].specifier
+        assert wanted.specifier.contains(version.version), line
 
 
 def test_one_python_range():
