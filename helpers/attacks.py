@@ -53,6 +53,11 @@ def gradient_sign(model, images, labels, *, loss="log-odds", batch_size=BATCH_SI
     sign = np.empty_like(images)
     for part in _batches(images, batch_size):
         sign[part] = np.sign(_gradient(network, images[part], labels[part], loss))
+    if lost := int(np.isnan(sign).any(axis=(1, 2, 3)).sum()):
+        raise ValueError(
+            f"the gradient of {lost} of {len(images)} images is nan: inside {network.name} something divides by zero, or "
+            "overflows in its number format, for these images"
+        )
     _warn_of_zero_gradients(network, images, labels, sign, loss)
     return sign
 

@@ -1,4 +1,4 @@
-"""Make any picture one that the networks take. Taught in notebooks/05-fgsm."""
+"""Turn any image file into an image that the networks take. Taught in notebooks/05-fgsm."""
 
 import io
 import warnings
@@ -13,12 +13,12 @@ BITS_PER_SAMPLE, PHOTOMETRIC, WHITE_IS_ZERO = 258, 262, 0  # TIFF's tags
 
 
 def photograph(file, *, name="the file", side=32, centre=(0.5, 0.5)):
-    """The largest square of a picture, shrunk: uint8 (side, side, 3) in 0–255, in the colours of sRGB.
+    """The largest square of an image file, shrunk: uint8 (side, side, 3) in 0–255, in the colours of sRGB.
 
     `file` is a path, which may begin with "~" and stand in quotation marks, or the bytes of a file, which errors call
-    `name`. `centre` says where the square lies in a picture that is none, across and down, from 0 to 1. A camera's turns
-    are undone, colours are converted by the picture's own colour profile, transparent parts become white.
-    Raises FileNotFoundError, and ValueError for what is no picture or has more than Pillow's limit of some 90 million
+    `name`. `centre` says where the square lies in an image that is not one, across and down, from 0 to 1. A camera's turns
+    are undone, colours are converted by the file's own colour profile, transparent parts become white.
+    Raises FileNotFoundError, and ValueError for what is not an image or has more than Pillow's limit of some 90 million
     pixels. Taught in notebooks/05-fgsm.
     """
     if isinstance(file, (bytes, bytearray, memoryview)):

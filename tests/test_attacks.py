@@ -84,6 +84,17 @@ def small_linear():
     return keras.Sequential([keras.Input((2, 2, 3)), keras.layers.Flatten(), keras.layers.Dense(10)])
 
 
+def test_input_gradient_differentiates_in_evaluation_mode():
+    """Also of a Keras network as it is in training: dropout off, batch statistics neither used nor changed."""
+    network = small_network(keras.layers.BatchNormalization(), keras.layers.Dropout(0.5), keras.layers.Dense(10))
+    images, labels = tf.constant(np.random.default_rng(0).random((4, 32, 32, 3), np.float32)), tf.range(4)
+    before = [weight.numpy().copy() for weight in network.variables]
+    whole = attacks.input_gradient(network, images, labels)
+    single = [attacks.input_gradient(network, images[k : k + 1], labels[k : k + 1]) for k in range(4)]
+    np.testing.assert_allclose(whole, np.concatenate(single), atol=1e-6)
+    assert all(map(np.array_equal, before, network.variables))
+
+
 def test_log_odds_is_the_cross_entropy_seen_through_a_rising_function():
     logits = np.random.default_rng(0).normal(0, 3, (50, 10)).astype(np.float32)
     labels = np.arange(50) % 10
@@ -304,6 +315,19 @@ def test_each_cause_of_a_zero_gradient_is_named_with_its_count():
     probabilities = keras.Model(inputs, (keras.ops.softmax(network(inputs)) + keras.ops.softmax(network(inputs))) / 2)
     with pytest.warns(UserWarning, match="attack it before its softmax"):
         attacks.gradient_sign(probabilities, images[:1], labels[:1])
+
+
+def test_a_gradient_that_is_not_a_number_is_no_adversarial_example():
+    """A network that takes a root, whose slope at 0 is infinite, and multiplies it by 0 for a black image."""
+    inputs = keras.Input((32, 32, 3))
+    brightness = keras.ops.mean(inputs, axis=(1, 2, 3))[:, None]
+    root = keras.ops.sqrt(brightness * keras.ops.relu(brightness))
+    network = keras.Model(inputs, keras.ops.concatenate([root, -root], axis=1))
+    images = np.full((3, 32, 32, 3), 0.5, np.float32)
+    images[1] = 0
+    assert np.isfinite(evaluation.logits(network, images)).all()
+    with pytest.raises(ValueError, match="gradient of 1 of 3 images is nan"):
+        attacks.fgsm(network, images, np.zeros(3, int), EPSILON)
 
 
 def test_stays_in_the_box_and_within_epsilon(network, pictures):
