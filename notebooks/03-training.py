@@ -207,7 +207,7 @@ if dataset.name == "cifar10":  # as the text says: it ends where the training ac
 # copy without the official bytes, most were compressed as JPEG, but not the first 1,017 test images.
 
 # %% tags=["core"]
-rows_of_results = [("the slides", f"{runs.SLIDES['train']:.2%}", f"{runs.SLIDES['test']:.2%}")]
+rows_of_results = [("the slides (CIFAR-10)", f"{runs.SLIDES['train']:.2%}", f"{runs.SLIDES['test']:.2%}")]
 train_accuracy, test_accuracy = runs.accuracy(run.record, "train"), runs.accuracy(run.record)
 rows_of_results.append((f"our run on {dataset.name}", f"{train_accuracy:.2%}", f"{test_accuracy:.2%}"))
 if first := runs.accuracy(run.record, runs.FIRST_TEST):
@@ -233,7 +233,7 @@ print(f"images of this run: {run.record['dataset']['source']}")
 # - **SGD** moves the weights against the gradient of one batch's cross-entropy; **momentum** keeps part of the last
 #   step.
 # - **Learning curves** show the generalisation gap, if both are measured with dropout off.
-# - **Early stopping** asks the validation set; the test set decides nothing.
+# - **Early stopping** uses the validation set; the test set decides nothing.
 #
 # Next: what does one accuracy hide? [04-evaluation](04-evaluation.ipynb)
 
