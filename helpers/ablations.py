@@ -22,6 +22,7 @@ from tqdm import tqdm
 
 from . import data, evaluation, models, runs, training
 from .backend import keras, layers
+from .commands import replace_what_cannot_be_printed
 from .recipes import Recipe
 
 SEEDS = (0, 1, 2, 3)
@@ -239,6 +240,7 @@ def backend(workers, scheduler):
 
 
 def main(arguments=None):
+    replace_what_cannot_be_printed()
     parser = argparse.ArgumentParser(prog="python -m helpers.ablations", description=__doc__.split("\n\n")[-1])
     parser.add_argument("--dataset", required=True, choices=("cifar10", "sketches"))
     parser.add_argument("--workers", type=int, default=1, help="training runs at the same time (default: 1)")

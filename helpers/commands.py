@@ -1,4 +1,4 @@
-"""What every command of this package, `python -m helpers.NAME`, begins with."""
+"""What a command of this package, `python -m helpers.NAME`, begins with if it prints more than ASCII."""
 
 import sys
 

@@ -8,6 +8,7 @@ fetches CIFAR-10 before the lecture, and says what was found and where.
 import hashlib
 import os
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -86,27 +87,28 @@ class Dataset(_Parts):
         validation, training = np.split(
             np.random.default_rng(0).permutation(len(self.y_train)), [len(self.y_train) // 10]
         )
-        return Split(
-            self.name,
-            f"{self.source}; {len(validation):,} training images as validation set",
-            self.x_train[training],
-            self.y_train[training],
-            self.x_train[validation],
-            self.y_train[validation],
-        )
+        source = f"{self.source}; {len(validation):,} training images as validation set"
+        return Split(self.name, source, self, training, validation)
 
 
 @dataclass(frozen=True)
 class Split(_Parts):
-    """A data set for choosing: training and validation images as in `Dataset`, and no test images."""
+    """A data set for choosing: x_train, y_train, x_val and y_val as in `Dataset`, and no test images.
+
+    Each is copied from `dataset` when it is first asked for: of CIFAR-10's training images that takes 138 MB.
+    """
 
     name: str
     source: str
-    x_train: np.ndarray
-    y_train: np.ndarray
-    x_val: np.ndarray
-    y_val: np.ndarray
+    dataset: Dataset
+    training: np.ndarray
+    validation: np.ndarray
     PART = "validation"
+
+    x_train = cached_property(lambda self: self.dataset.x_train[self.training])
+    y_train = cached_property(lambda self: self.dataset.y_train[self.training])
+    x_val = cached_property(lambda self: self.dataset.x_train[self.validation])
+    y_val = cached_property(lambda self: self.dataset.y_train[self.validation])
 
     def _arrays(self):
         return self.y_train, self.x_train, self.y_val, self.x_val

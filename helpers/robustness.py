@@ -16,6 +16,7 @@ from tqdm import tqdm
 
 from . import attacks, data, evaluation, runs
 from .backend import keras, tf
+from .commands import replace_what_cannot_be_printed
 
 # Intensity levels out of 255: FGSM at all of them, random-sign noise and PGD, which takes longer, at some.
 FGSM_LEVELS, RANDOM_LEVELS, PGD_LEVELS = tuple(range(17)), (0, 1, 2, 4, 8, 16), (0, 2, 4, 8, 16)
@@ -147,6 +148,7 @@ def load(name, dataset, root=runs.RECORDED):
 
 
 def main(arguments=None, root=runs.RECORDED):
+    replace_what_cannot_be_printed()
     parser = argparse.ArgumentParser(prog="python -m helpers.robustness", description=__doc__.split("\n\n")[-1])
     parser.add_argument("name", help="a recorded run, such as vgg3")
     parser.add_argument("--dataset", required=True, choices=("cifar10", "sketches"))

@@ -263,6 +263,7 @@ def test_a_subset_is_the_first_images(drawn):
 
 def test_the_validation_set_is_a_tenth_of_the_training_images_and_always_the_same(drawn):
     one, other = drawn.validation_split(), drawn.validation_split()
+    assert len(one.y_val) == 3 and "x_train" not in vars(one), "images take memory when they are asked for"
     assert len(one.x_val) == len(one.y_val) == 3 and len(one.x_train) == len(one.y_train) == 27
     pairs = Counter((image.tobytes(), label) for image, label in zip(drawn.x_train, drawn.y_train, strict=True))
     divided = zip((*one.x_train, *one.x_val), (*one.y_train, *one.y_val), strict=True)

@@ -41,6 +41,8 @@ def test_the_training_reaches_the_slides_accuracy():
 
 def test_fast_reaches_what_the_slides_recipe_reaches_in_a_fortieth_of_the_time():
     slow, fast = (runs.read_record(name, "cifar10") for name in ("vgg3", "fast"))
+    if any(slow[fact] != fast[fact] for fact in ("machine", "dataset")):
+        pytest.skip("one of the two was trained anew elsewhere, or on another copy: their times do not compare")
     assert runs.accuracy(fast) >= runs.accuracy(slow)
     assert 40 * fast["seconds"] <= slow["seconds"]
 
@@ -50,7 +52,7 @@ def test_strong_was_trained_with_three_seeds(dataset):
     records = [runs.read_record(name, dataset) for name in ("airbench", "airbench-1", "airbench-2")]
     assert [record["recipe"].pop("seed") for record in records] == [0, 1, 2]
     assert records[0]["recipe"] == records[1]["recipe"] == records[2]["recipe"]
-    assert len({record["dataset"]["digest"] for record in records}) == 1
+    assert len({record["dataset"]["digest"] for record in records}) == 1, "train all three anew, or none"
     assert len({tuple(record["history"]["loss"]) for record in records}) == 3
 
 
