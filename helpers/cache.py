@@ -30,8 +30,8 @@ def folder():
 def arrays(name, layout, state, fill):
     """Read-only arrays by name, as `fill(arrays)` leaves them, kept as `name` until `state` is another.
 
-    `layout` lists (name, dtype, shape) for each; `state` is what `fill` reads from, as JSON can hold it. Where there is no
-    cache to write to, they are made in memory. Passes on what `fill` raises.
+    `layout` lists (name, dtype, shape) for each; `state` is what `fill` reads from, as JSON can hold it. Where there is
+    no cache to write to, they are made in memory. Passes on what `fill` raises.
     """
     dtype, state = np.dtype(list(layout)), hashlib.sha256(json.dumps([layout, state]).encode()).hexdigest()
     path = folder() and folder() / f"{name}.bin"

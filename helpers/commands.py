@@ -4,7 +4,7 @@ import sys
 
 
 def replace_what_cannot_be_printed():
-    """Let a terminal or a file whose encoding lacks a character (ε in Latin-1) show a "?" instead of ending the command."""
+    """Where the terminal's encoding lacks a character (ε in Latin-1), show a "?" instead of ending the command."""
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):  # not in a notebook, whose streams take every character
             stream.reconfigure(errors="replace")

@@ -159,7 +159,7 @@ def test_without_a_cache_they_are_made_in_memory_once(trouble, make, tmp_path, m
 
 
 def process(tmp_path, before="", after=""):
-    """A Python process that runs `before`, asks for 40 MB of arrays, says when it has to fill them, and runs `after`."""
+    """A Python process that runs `before`, asks for 40 MB of arrays, says when it fills them, and runs `after`."""
     body = f"""
 import re, sys, time
 from helpers import cache

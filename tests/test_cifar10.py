@@ -15,7 +15,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from cifar10_files import IMAGE, LABELS, batch, files, number, text
+from cifar10_files import IMAGE, LABELS, batch, files, text
 
 from helpers.cifar10 import read, unpack
 

@@ -29,7 +29,7 @@ LAYOUT = (
 
 
 def fill(folder, arrays):
-    """Fill `arrays`, one for each name in LAYOUT, from the files in `folder`. Raises ValueError if one is not a batch."""
+    """Fill `arrays`, one for each name in LAYOUT, from the files in `folder`. Raises ValueError for a broken file."""
     for number, (name, md5) in enumerate(BATCHES.items()):
         part, place = ("test", 0) if name == "test_batch" else ("train", 10_000 * number)
         rows = slice(place, place + 10_000)
@@ -38,7 +38,7 @@ def fill(folder, arrays):
 
 
 def read_batch(path, images, labels):
-    """Fill `images` and `labels` from one file and return its MD5. Raises ValueError if it is not a batch of CIFAR-10."""
+    """Fill `images` and `labels` from one file and return its MD5. Raises ValueError if it is not such a file."""
     try:
         with open(path, "rb") as file:
             content = file.read(LARGEST_BATCH)
