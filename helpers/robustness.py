@@ -40,17 +40,6 @@ def report(model, dataset, progress=iter):
     fgsm, predicted = attacks.epsilon_sweep(model, images, labels, np.array(FGSM_LEVELS) / 255)
     survived = np.logical_and.accumulate(predicted == labels)
 
-    def under_noise(level):
-        return evaluation.accuracy(model, attacks.random_sign_noise(images, level / 255, seed=0), labels)
-
-    def under_pgd():
-        left = np.flatnonzero(predicted[0] == labels)
-        for level in progress(PGD_LEVELS):
-            x, y, epsilon = images[left], labels[left], level / 255
-            moved = attacks.pgd(model, x, y, epsilon, step_size=epsilon / 4, steps=20, restarts=5) if level else x
-            left = left[evaluation.predictions(model, moved) == y]
-            yield len(left) / len(images)
-
     def with_loss(loss):
         sweep, _ = _quietly(attacks.epsilon_sweep, model, images, labels, np.array(FGSM_LEVELS) / 255, loss=loss)
         return {"levels": FGSM_LEVELS, "accuracy": sweep.tolist()}
@@ -59,13 +48,27 @@ def report(model, dataset, progress=iter):
         "images": runs.FIRST_TEST if dataset.name == "cifar10" else "test",
         "n": len(images),
         "FGSM": {"levels": FGSM_LEVELS, "accuracy": fgsm.tolist()},
-        "random-sign noise": {"levels": RANDOM_LEVELS, "accuracy": [under_noise(level) for level in RANDOM_LEVELS]},
-        "PGD": {"levels": PGD_LEVELS, "accuracy": list(under_pgd())},
+        "random-sign noise": {"levels": RANDOM_LEVELS, "accuracy": _under_noise(model, images, labels)},
+        "PGD": {"levels": PGD_LEVELS, "accuracy": list(_under_pgd(model, images, labels, progress))},
         "survival": [[float(np.mean(row[labels == k])) for k in range(len(data.CLASS_NAMES))] for row in survived],
         "confusion_matrix": evaluation.confusion_matrix(labels, predicted[FGSM_LEVELS.index(REPORT_LEVEL)]).tolist(),
         "losses": {loss: with_loss(loss) for loss in ("cross-entropy", "mse")},
         "signs": signs_in_float32(model, images, labels, progress),
     }
+
+
+def _under_noise(model, images, labels):
+    noisy = (attacks.random_sign_noise(images, level / 255, seed=0) for level in RANDOM_LEVELS)
+    return [evaluation.accuracy(model, each, labels) for each in noisy]
+
+
+def _under_pgd(model, images, labels, progress):
+    left = np.arange(len(images))
+    for level in progress(PGD_LEVELS):
+        x, y, epsilon = images[left], labels[left], level / 255
+        moved = attacks.pgd(model, x, y, epsilon, step_size=epsilon / 4, steps=20, restarts=5) if level else x
+        left = left[evaluation.predictions(model, moved) == y]
+        yield len(left) / len(images)
 
 
 def _quietly(function, *arguments, **options):
@@ -147,6 +150,14 @@ def load(name, dataset, root=runs.RECORDED):
     return found
 
 
+def _what_autoattack_found(name, dataset, root):
+    """What helpers.autoattack has added to the kept report: it takes long, and stays as long as the weights do."""
+    try:
+        return {key: value for key, value in load(name, dataset, root).items() if key == "AutoAttack"}
+    except (FileNotFoundError, ValueError):
+        return {}
+
+
 def main(arguments=None, root=runs.RECORDED):
     replace_what_cannot_be_printed()
     parser = argparse.ArgumentParser(prog="python -m helpers.robustness", description=__doc__.split("\n\n")[-1])
@@ -166,7 +177,9 @@ def main(arguments=None, root=runs.RECORDED):
         begin = time.perf_counter()
         found = report(run.model, dataset, progress=tqdm)
         found |= {"weights_sha256": run.record["weights_sha256"], "dataset": dataset.description()}
-        found |= {"seconds": round(time.perf_counter() - begin)}
+        found |= {"seconds": round(time.perf_counter() - begin)} | _what_autoattack_found(
+            options.name, options.dataset, root
+        )
         runs.save_record(found, runs.folder(options.name, options.dataset, root), "attacks.json")
     except (OSError, ValueError) as error:
         raise SystemExit(str(error)) from None

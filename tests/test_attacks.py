@@ -460,11 +460,13 @@ def test_no_images_have_no_smallest_epsilon(network, pictures):
     assert attacks.minimal_epsilon(network, pictures[0][:0], pictures[1][:0]).shape == (0,)
 
 
-def test_random_signs_repeat_with_their_seed(pictures):
-    images, _ = pictures
+def test_random_sign_noise_moves_every_pixel_value_by_epsilon_either_way_as_often():
+    images = np.full((20, 32, 32, 3), 0.5, np.float32)
     first, again, other = (attacks.random_sign_noise(images, EPSILON, seed) for seed in (0, 0, 1))
     np.testing.assert_array_equal(first, again)
-    assert np.mean(first != other) > 0.3
+    np.testing.assert_allclose(abs(first - 0.5), EPSILON, rtol=1e-6)
+    assert abs((first > 0.5).mean() - 0.5) < 0.01 and abs((first != other).mean() - 0.5) < 0.01
+    assert set(np.unique(attacks.random_signs((10, 10), seed=0))) == {-1, 1}
 
 
 @pytest.mark.parametrize(

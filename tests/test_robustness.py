@@ -123,6 +123,11 @@ def test_the_command_attacks_what_is_loaded_and_keeps_its_digest(few, model, tmp
     robustness.main(["vgg3", "--dataset", "sketches"], root=tmp_path)
     found = robustness.load("vgg3", "sketches", tmp_path)
     assert found["n"] == 8 and found["dataset"]["digest"] == few.digest()
+    target = runs.folder("vgg3", "sketches", tmp_path)
+    runs.save_record(found | {"AutoAttack": {"accuracy": 0.1}, "FGSM": None}, target, "attacks.json")
+    robustness.main(["vgg3", "--dataset", "sketches"], root=tmp_path)
+    again = robustness.load("vgg3", "sketches", tmp_path)
+    assert again["AutoAttack"] == {"accuracy": 0.1} and again["FGSM"] == found["FGSM"]
 
 
 @pytest.mark.parametrize("path", REPORTS, ids=lambda path: "-".join(path.parts[-3:-1]))
