@@ -8,8 +8,10 @@ from .fgsm import (
     accuracy_against_epsilon,
     adversarial_example,
     amplified,
+    attack_grid,
     loss_along_ray,
     robustness_curves,
+    sign_agreement,
     survival_curve,
 )
 from .notebook import LiveCurve, show, show_source, show_table

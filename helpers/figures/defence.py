@@ -2,35 +2,72 @@
 
 import numpy as np
 
-from .style import BLUE, GREEN, ORANGE, label_lines, new_figure, styled
+from .fgsm import COLOURS
+from .style import FAINT, label_lines, new_figure, styled
 
 
 @styled
-def epochs_under_attack(history):
-    """Accuracy on test images after each epoch: untouched, under FGSM, and under PGD."""
-    figure, axis = new_figure(height=4.6)
-    epochs = np.arange(1, len(history["loss"]) + 1)
-    lines = {"untouched": ("test_accuracy", BLUE), "FGSM": ("fgsm_accuracy", ORANGE), "PGD": ("pgd_accuracy", GREEN)}
-    for key, colour in lines.values():
-        axis.plot(epochs, 100 * np.array(history[key]), "o-", color=colour, markersize=8)
-    axis.set(xlabel="epoch", ylabel="accuracy (%)", ylim=(0, 100), xticks=epochs[:: -(-len(epochs) // 10)])
-    label_lines(axis, epochs[-1], {name: (100 * history[key][-1], colour) for name, (key, colour) in lines.items()})
+def clean_vs_robust(networks, epsilon):
+    """One row per network: clean accuracy as a hollow marker, accuracy under each attack as a filled one.
+
+    `networks` maps a name to {"clean": accuracy, attack: accuracy, …} in [0, 1]; the attacks are those of
+    fgsm.COLOURS, at `epsilon`.
+    """
+    figure, axis = new_figure(height=0.85 * len(networks) + 1.6)
+    named = {}
+    for place, (name, accuracies) in enumerate(networks.items()):
+        percent = {attack: 100 * value for attack, value in accuracies.items()}
+        axis.hlines(place, min(percent.values()), max(percent.values()), color=FAINT, linewidth=5, zorder=1)
+        for attack, value in percent.items():
+            shape = {"marker": "D" if attack == "AutoAttack" else "o", "markersize": 12, "markeredgewidth": 2.5}
+            face = "white" if attack == "clean" else COLOURS[attack]
+            shape |= {"color": COLOURS[attack], "markerfacecolor": face, "linestyle": "none", "clip_on": False}
+            (named[attack],) = axis.plot(value, place, **shape)
+        _values(axis, place, percent)
+    axis.set_yticks(range(len(networks)), networks)
+    axis.set(xlim=(0, 100), ylim=(len(networks) - 0.4, -0.6))
+    axis.set_xlabel(f"accuracy (%), attacks at ε = {255 * epsilon:.3g}/255")
+    figure.legend(named.values(), named, loc="outside upper center", ncols=len(named), frameon=False)
     return figure
 
 
-@styled
-def clean_vs_robust(points):
-    """What a defence costs and gains: each network's accuracy on untouched images, and under attack.
+def _values(axis, place, percent):
+    """Each marker's value, in turn above and below the row, so that close markers keep theirs apart."""
+    for number, (attack, value) in enumerate(sorted(percent.items(), key=lambda item: -item[1])):
+        side = 1 if number % 2 == 0 else -1
+        axis.annotate(
+            f"{value:.1f}",
+            (value, place),
+            (0, 11 * side),
+            textcoords="offset points",
+            color=COLOURS[attack],
+            ha="center",
+            va="bottom" if side > 0 else "top",
+        )
 
-    `points` maps a name to (accuracy, accuracy under attack, colour), in [0, 1].
+
+@styled
+def epochs_under_attack(history, final):
+    """Accuracy after each training epoch: on clean images, under FGSM, and under PGD.
+
+    `final` maps the names of further conditions to the accuracy in [0, 1] that the trained network has under them;
+    each name contains that of
+    an attack of fgsm.COLOURS. They are drawn as diamonds at the last epoch.
     """
-    figure, axis = new_figure(height=5.2)
-    for number, (name, (clean, robust, colour)) in enumerate(points.items()):
-        place = 100 * clean, 100 * robust
-        above = 14 if number % 2 == 0 else -28  # names of neighbours stay apart
-        axis.plot(*place, "o", color=colour, markersize=12)
-        axis.annotate(name, place, (0, above), textcoords="offset points", color=colour, ha="center")
-    axis.set(xlabel="accuracy on untouched images (%)", ylabel="accuracy under PGD (%)")
-    axis.margins(x=0.15, y=0.25)
-    axis.set_yticks([tick for tick in axis.get_yticks() if tick >= 0])  # room for names is no accuracy
+    figure, axis = new_figure(height=4.8)
+    epochs = np.arange(1, len(history["loss"]) + 1)
+    lines = {"clean": "test_accuracy", "FGSM": "fgsm_accuracy", "PGD": "pgd_accuracy"}
+    labels = {}
+    for name, key in lines.items():
+        percent, colour = 100 * np.array(history[key]), COLOURS[name]
+        axis.plot(epochs, percent, "o-", color=colour, markersize=8, clip_on=False)
+        labels[name] = percent[-1], colour
+    for name, accuracy in final.items():
+        colour = next(colour for attack, colour in COLOURS.items() if attack in name)
+        axis.plot(
+            epochs[-1], 100 * accuracy, "D", color=colour, markerfacecolor="white", markeredgewidth=2.5, markersize=10
+        )
+        labels[name] = 100 * accuracy, colour
+    axis.set(xlabel="epoch", ylabel="accuracy (%)", ylim=(0, 100), xticks=epochs[:: -(-len(epochs) // 10)])
+    label_lines(axis, epochs[-1], labels)
     return figure

@@ -2,7 +2,11 @@
 
 import numpy as np
 
-from .style import BLUE, GREEN, GREY, ORANGE, label_lines, new_figure, styled
+from .style import ATTACK_COLOURS, CLEAN, FAINT, FGSM, GREY, PGD, SMALLEST_FONT, label_lines, new_figure, styled
+
+# AutoAttack, most of which is PGD with adaptive steps, shares the colour of PGD and differs by its marker.
+COLOURS = {**ATTACK_COLOURS, "AutoAttack": PGD}
+EPSILON_AXIS = "ε (intensity levels out of 255)"
 
 
 @styled
@@ -11,115 +15,178 @@ def adversarial_example(image, adversarial, before, after, label, names, epsilon
 
     `image` and `adversarial` are floats (32, 32, 3) in [0, 1], `before` and `after` probabilities (10,).
     """
-    figure, axes = new_figure(columns=4, height=3.7, width_ratios=(1, 1, 1, 1.25))
-    pictures = (
+    figure, axes = new_figure(columns=4, height=3.9, width_ratios=(1, 1, 1, 1.3))
+    parts = (
         (image, f"original\n{names[before.argmax()]} {before.max():.0%}"),
-        (amplified(adversarial - image, epsilon), f"perturbation\n× {1 / (2 * epsilon):.2g}"),
+        (amplified(adversarial - image, epsilon), f"perturbation\n× {1 / (2 * epsilon):.3g}"),
         (adversarial, f"adversarial\n{names[after.argmax()]} {after.max():.0%}"),
     )
-    for axis, (picture, title) in zip(axes, pictures, strict=False):
-        axis.imshow(picture)
-        axis.set_title(title)
+    for axis, (part, title) in zip(axes, parts, strict=False):
+        axis.imshow(part)
+        axis.set_title(title, fontsize=SMALLEST_FONT)
         axis.axis("off")
     _before_and_after(axes[3], before, after, label, names)
-    figure.suptitle(f"ε = {255 * epsilon:.4g}/255, true label: {names[label]}", fontsize=16)
+    figure.suptitle(f"ε = {255 * epsilon:.4g}/255, true label: {names[label]}")
     return figure
 
 
 def amplified(perturbation, epsilon):
-    """A perturbation within ±epsilon as a picture: grey is "unchanged", black and white are −epsilon and +epsilon."""
+    """A perturbation within ±epsilon as an image: grey is "unchanged", black and white are −epsilon and +epsilon."""
     return np.clip(0.5 + perturbation / (2 * epsilon), 0, 1)
 
 
 def _before_and_after(axis, before, after, label, names):
     places = np.arange(len(names))
-    axis.barh(places - 0.2, 100 * before, 0.36, color="white", edgecolor=GREY, linewidth=1.5)
-    axis.barh(places + 0.2, 100 * after, 0.36, color=ORANGE if after.argmax() != label else BLUE)
-    axis.set_yticks(
-        places, [f"● {name}" if number == label else name for number, name in enumerate(names)], fontsize=12
-    )
+    axis.barh(places - 0.2, 100 * before, 0.36, color="white", edgecolor=CLEAN, linewidth=1.5)
+    axis.barh(places + 0.2, 100 * after, 0.36, color=FGSM)
+    axis.set_yticks(places, [f"● {name}" if number == label else name for number, name in enumerate(names)])
     axis.set(xlim=(0, 100), xticks=(0, 50, 100), xlabel="probability (%)")
-    axis.set_title("hollow: before, filled: after", fontsize=13)
+    axis.set_title("hollow: before\nfilled: after", fontsize=SMALLEST_FONT)
     axis.invert_yaxis()
 
 
 @styled
-def loss_along_ray(epsilons, rays):
-    """The loss of one image along straight lines; `rays` maps a name to (losses, colour, line style)."""
-    figure, axis = new_figure(height=4.4)
-    for losses, colour, style in rays.values():
-        axis.plot(255 * epsilons, losses, style, color=colour)
-    top = max(losses.max() for losses, _, _ in rays.values())
-    axis.set(xlabel="ε (grey levels of 255)", ylabel="loss of the true class (nats)", ylim=(-0.03 * top, 1.08 * top))
-    label_lines(axis, 255 * epsilons[-1], {name: (losses[-1], colour) for name, (losses, colour, _) in rays.items()})
+def attack_grid(images, adversarial, captions, epsilon):
+    """Original, amplified perturbation and adversarial image of each example, two examples in a row.
+
+    `images` and `adversarial` are floats (n, 32, 32, 3) in [0, 1]; each of the n captions has up to three lines.
+    """
+    rows = -(-len(images) // 2)
+    figure, axes = new_figure(
+        rows, 8, height=1.06 * rows + 0.5, squeeze=False, width_ratios=(1, 1, 1, 1.75, 1, 1, 1, 1.75)
+    )
+    for axis in axes.flat:
+        axis.axis("off")
+    for number, caption in enumerate(captions):
+        place = axes[number // 2, 4 * (number % 2) :]
+        change = amplified(adversarial[number] - images[number], epsilon)
+        for axis, part in zip(place, (images[number], change, adversarial[number]), strict=False):
+            axis.imshow(part)
+        place[3].text(0, 0.5, caption, va="center", linespacing=1.2, transform=place[3].transAxes)
+    for axis, title in zip(axes[0], 2 * ("original", "δ", "adversarial", ""), strict=True):
+        axis.set_title(title, fontsize=SMALLEST_FONT)
     return figure
 
 
 @styled
-def accuracy_against_epsilon(epsilons, curves, marked):
-    """Accuracy against ε; `curves` maps a name to (accuracies in [0, 1], colour); the gap at `marked` is named."""
-    figure, axis = new_figure(height=4.8)
-    epsilons = np.asarray(epsilons)
-    for accuracies, colour in curves.values():
-        axis.plot(255 * epsilons, 100 * np.asarray(accuracies), "o-", color=colour, markersize=7)
-    place = int(np.argmin(abs(epsilons - marked)))
-    ends = sorted(100 * np.asarray(accuracies)[place] for accuracies, _ in curves.values())
-    x = 255 * epsilons[place]
-    axis.annotate("", (x, ends[0]), (x, ends[-1]), arrowprops={"arrowstyle": "<->", "linewidth": 2})
-    axis.text(x + 0.4, np.mean(ends), f"{ends[-1] - ends[0]:.0f} points\nat ε = {x:.0f}/255", va="center")
-    axis.axhline(10, color=GREY, linewidth=1.2, linestyle=":")
-    axis.text(255 * epsilons[-1], 8.5, "guessing among ten classes", color=GREY, ha="right", va="top")
-    axis.set(xlabel="ε (grey levels of 255)", ylabel="accuracy (%)", ylim=(0, 100))
-    label_lines(axis, 255 * epsilons[-1], {n: (100 * a[-1], c) for n, (a, c) in curves.items()})
+def loss_along_ray(epsilons, losses, slope):
+    """The loss of one image along straight lines from it, and the line with the slope at the image.
+
+    `losses` maps "FGSM" and "random-sign noise" to losses in nats (k,), at each of the k `epsilons`; `slope` is in
+    nats per unit of ε.
+    """
+    figure, axis = new_figure(height=4.4)
+    linear = losses["FGSM"][0] + slope * epsilons
+    rays = {name: (loss, COLOURS[name], "-") for name, loss in losses.items()}
+    rays["linear\napproximation"] = (linear, GREY, "--")
+    for loss, colour, style in rays.values():
+        axis.plot(255 * epsilons, loss, style, color=colour)
+    top = max(loss.max() for loss, _, _ in rays.values())
+    axis.set(xlabel=EPSILON_AXIS, ylabel="loss of the true class (nats)", ylim=(0, 1.08 * top))
+    label_lines(axis, 255 * epsilons[-1], {name: (loss[-1], colour) for name, (loss, colour, _) in rays.items()})
     return figure
+
+
+@styled
+def accuracy_against_epsilon(curves, marked):
+    """Accuracy against ε under an attack and under the control, with the gap between the two at ε = `marked`/255.
+
+    `curves` maps an attack's name to (levels out of 255, accuracies in [0, 1]).
+    """
+    figure, axis = new_figure(height=4.8)
+    _draw_curves(axis, curves)
+    ends = sorted(100 * _at(curve, marked) for curve in curves.values())
+    ends = ends[0], ends[-1]
+    axis.annotate("", (marked, ends[0]), (marked, ends[1]), arrowprops={"arrowstyle": "<->", "linewidth": 2})
+    axis.text(marked + 0.3, np.mean(ends), f"{ends[1] - ends[0]:.0f} points\nat ε = {marked}/255", va="center")
+    axis.axhline(10, color=GREY, linewidth=1.2, linestyle=":")
+    axis.text(0, 8.5, "chance level", color=GREY, va="top")
+    axis.set_ylabel("accuracy (%)")
+    return figure
+
+
+def _at(curve, level):
+    levels, accuracies = curve
+    return accuracies[list(levels).index(level)]
 
 
 @styled
 def robustness_curves(panels, marked):
-    """Accuracy against ε under several attacks, one panel a network; a dotted line stands at ε = `marked`.
+    """Accuracy against ε under several attacks, one panel per network; a dotted line marks ε = `marked`/255.
 
-    `panels` maps a network's name to {attack: (grey levels of 255, accuracies in [0, 1], colour)}.
+    `panels` maps a network's name to {attack: (levels out of 255, accuracies in [0, 1])}.
     """
-    figure, axes = new_figure(columns=len(panels), height=4.8, sharey=True)
-    for axis, (name, curves) in zip(axes, panels.items(), strict=True):
-        for levels, accuracies, colour in curves.values():
-            axis.plot(levels, 100 * np.asarray(accuracies), "o-", color=colour, markersize=6)
-        axis.axvline(255 * marked, color=GREY, linewidth=1.2, linestyle=":")
-        axis.set(title=name, xlabel="ε (grey levels of 255)", ylim=(0, 100))
-        last = max(levels[-1] for levels, _, _ in curves.values())
-        for attack, (levels, accuracies, colour) in curves.items():
-            if levels[-1] == last:
-                label_lines(axis, last, {attack: (100 * accuracies[-1], colour)})
-            else:  # beside its end, other curves go on
-                axis.text(levels[-2] - 0.4, 100 * accuracies[-2], attack, color=colour, ha="right", va="top")
-    axes[0].set_ylabel("accuracy (%)")
+    figure, axes = new_figure(columns=len(panels), height=4.8, sharey=True, squeeze=False)
+    for axis, (name, curves) in zip(axes[0], panels.items(), strict=True):
+        _draw_curves(axis, curves)
+        axis.axvline(marked, color=GREY, linewidth=1.2, linestyle=":")
+        axis.set_title(name)
+    axes[0, 0].set_ylabel("accuracy (%)")
+    return figure
+
+
+def _draw_curves(axis, curves):
+    """Each attack's curve with its name at its end; where a curve ends early, other curves continue beside its end."""
+    last = max(levels[-1] for levels, _ in curves.values())
+    axis.set(xlabel=EPSILON_AXIS, ylim=(0, 100))
+    at_the_end = {}
+    for attack, (levels, accuracies) in curves.items():
+        colour, percent = COLOURS[attack], 100 * np.asarray(accuracies)
+        # Accuracies of 0 keep the whole of their marker.
+        axis.plot(levels, percent, "D" if len(levels) == 1 else "o-", color=colour, markersize=7, clip_on=False)
+        if levels[-1] == last:
+            at_the_end[attack] = percent[-1], colour
+        elif len(levels) == 1:
+            low = percent[0] < 8  # then there is no room for a name below, and no curve to the right
+            place = (levels[0] + 0.5, max(percent[0], 4.5)) if low else (levels[0] - 0.5, percent[0])
+            axis.text(*place, attack, color=colour, ha="left" if low else "right", va="center")
+        else:
+            axis.text(levels[-2] - 0.4, percent[-2], attack, color=colour, ha="right", va="top")
+    label_lines(axis, last, at_the_end)
+
+
+@styled
+def sign_agreement(lead, agreement, limit):
+    """Of each image's signs, the percentage that survives in float32, against the lead of the true class.
+
+    `lead` (n,) is the true class's logit minus the largest other logit, `agreement` (n,) a fraction in [0, 1]; from a
+    lead of about `limit` on, the probability of the true class rounds to 1.
+    """
+    figure, axis = new_figure(height=4.4)
+    axis.plot(lead, 100 * agreement, "o", color=FGSM, markersize=6, alpha=0.6)
+    axis.axvline(limit, color=GREY, linewidth=1.5, linestyle=":")
+    axis.text(limit - 0.3, 62, "p rounds to 1\nfrom here on", color=GREY, ha="right", va="center")
+    axis.axhline(50, color=GREY, linewidth=1.5, linestyle=":")
+    axis.text(min(lead), 48.5, "a coin flip for every sign", color=GREY, va="top")
+    axis.set(xlabel="lead of the true class's logit", ylabel="correct signs (%)", ylim=(40, 102))
     return figure
 
 
 @styled
 def survival_curve(levels, overall, classes, names):
-    """Which share of the images FGSM has fooled at no ε so far: all images blue, each class grey, the extremes named.
+    """The fraction of images that FGSM has fooled at no ε so far: overall in colour, each class grey, extremes named.
 
-    `levels` are grey levels of 255, `overall` shares in [0, 1], `classes` the same for each class (k, classes).
+    `levels` are intensity levels out of 255, `overall` fractions in [0, 1], `classes` the same for each class
+    (k, classes).
     """
     figure, axis = new_figure(height=4.8)
-    shares = 100 * np.asarray(classes)
-    axis.plot(levels, shares, color="#C8CCD1", linewidth=1.5)
-    axis.plot(levels, 100 * np.asarray(overall), color=BLUE, linewidth=4)
-    middle = int(np.argmax(np.ptp(shares, axis=1)))  # where the classes are furthest apart
-    first, last = np.argsort(shares[middle])[[0, -1]]
-    for extreme, colour in ((first, ORANGE), (last, GREEN)):
-        axis.plot(levels, shares[:, extreme], color=colour)
+    percent = 100 * np.asarray(classes)
+    axis.plot(levels, percent, color=FAINT, linewidth=1.5)
+    middle = int(np.argmax(np.ptp(percent, axis=1)))  # where the classes are furthest apart
+    first, last = np.argsort(percent[middle])[[0, -1]]
+    for extreme in (first, last):
+        axis.plot(levels, percent[:, extreme], "--", color=GREY, linewidth=2)
         aside, beside = (10, "left") if extreme == last else (-10, "right")
         axis.annotate(
             names[extreme],
-            (levels[middle], shares[middle, extreme]),
+            (levels[middle], percent[middle, extreme]),
             (aside, aside),
             textcoords="offset points",
-            color=colour,
+            color=GREY,
             ha=beside,
             va="center",
         )
-    label_lines(axis, levels[-1], {"all classes": (100 * overall[-1], BLUE)})
-    axis.set(xlabel="ε (grey levels of 255)", ylabel="never fooled so far (%)", ylim=(0, 100))
+    axis.plot(levels, 100 * np.asarray(overall), color=FGSM, linewidth=4)
+    label_lines(axis, levels[-1], {"all classes": (100 * overall[-1], FGSM)})
+    axis.set(xlabel=EPSILON_AXIS, ylabel="not fooled so far (%)", ylim=(0, 100))
     return figure
