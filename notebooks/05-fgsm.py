@@ -471,7 +471,7 @@ figures.show(
 # ### The three losses on a very confident network
 #
 # Multiply the logits by 20. Every prediction stays the same, but nearly every image now has p = 1 in float32. Nothing
-# about the network has become more robust. Which losses notice that?
+# about the network has become more robust. Which losses report it as more robust?
 
 # %% tags=["optional"]
 import warnings
@@ -577,7 +577,7 @@ half = next((level for level, left in zip(report["FGSM"]["levels"], overall) if 
 figures.show(
     figures.survival_curve(report["FGSM"]["levels"], overall, classes, data.CLASS_NAMES),
     f"The fraction of {report['n']:,} {dataset.name} test images that FGSM has fooled at no ε so far; images that are wrong "
-    f"without an attack are missing from the start. Fewer than half are left from ε = {half}/255 on, and {overall[-1]:.1%} "
+    f"without an attack are missing from the start. Fewer than half are left {f'from ε = {half}/255 on' if half else 'nowhere'}, and {overall[-1]:.1%} "
     f"at ε = {report['FGSM']['levels'][-1]}/255. The two named classes are furthest apart.",
 )
 
@@ -624,7 +624,7 @@ figures.show_table([f"made for, at ε = {named}/255", *(f"accuracy of {name}" fo
 others = {"vgg3": "airbench", "airbench": "vgg3"}
 for name, surrogate in others.items():
     extra = 100 * (on[name]["no network: random-sign noise"] - on[name][surrogate])
-    print(f"{name}: an attack on {surrogate} costs {extra:.1f} points {'more' if extra > 0 else 'than'} than random-sign noise")
+    print(f"{name}: an attack on {surrogate} costs {abs(extra):.1f} points {'more' if extra > 0 else 'less'} than random-sign noise")
 
 # %% [markdown] tags=["optional"] slideshow={"slide_type": "skip"}
 # ## Optional: does the attack survive being saved?
@@ -671,8 +671,8 @@ assert same_values[unsure].min() > 0.99, "where the network is unsure, both atta
 print(f"lead below 10: {unsure.sum()} images, at least {same_values[unsure].min():.1%} of the values of each agree")
 print(f"fewer than 90% agree on {len(confident)} images, whose lead is {lead[confident].min():.1f} or more:")
 print(*confident, sep=", ")
-for name, moved in (("Foolbox", theirs), ("ours", ours)):
-    print(f"accuracy at ε = 8/255 as {name} reports it: {evaluation.accuracy(model, moved, labels):.2%}")
+for name, moved in (("Foolbox", theirs), ("attacks.fgsm", ours)):
+    print(f"{name} reports an accuracy of {evaluation.accuracy(model, moved, labels):.2%} at ε = 8/255")
 
 # %% [markdown] tags=["optional"] slideshow={"slide_type": "skip"}
 # These images are those of "When float32 lies": the library is wrong on them, because its cross-entropy has lost the true
@@ -741,7 +741,8 @@ with warnings.catch_warnings(record=True) as said:
     moved = attacks.fgsm(my_network, few, few_labels, 8 / 255)
     clean_accuracy, robust_accuracy = (evaluation.accuracy(my_network, x, few_labels) for x in (few, moved))
 print(f"{my_network.name}, {len(few)} images: clean {clean_accuracy:.1%}, under FGSM with ε = 8/255 {robust_accuracy:.1%}")
-print(*{str(warning.message) for warning in said}, sep="\n")
+for message in {str(warning.message) for warning in said}:
+    print(message)
 
 # %% [markdown] tags=["homework"] slideshow={"slide_type": "skip"}
 # ## Exercises

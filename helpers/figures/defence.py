@@ -48,15 +48,15 @@ def _values(axis, place, percent):
 
 @styled
 def epochs_under_attack(history, final):
-    """Accuracy after each training epoch: on clean images, under FGSM, and under PGD.
+    """Accuracy after each training epoch under FGSM and under PGD.
 
     `final` maps the names of further conditions to the accuracy in [0, 1] that the trained network has under them;
-    each name contains that of
-    an attack of fgsm.COLOURS. They are drawn as diamonds at the last epoch.
+    each name contains one of
+    fgsm.COLOURS. They are drawn as diamonds at the last epoch.
     """
     figure, axis = new_figure(height=4.8)
     epochs = np.arange(1, len(history["loss"]) + 1)
-    lines = {"clean": "test_accuracy", "FGSM": "fgsm_accuracy", "PGD": "pgd_accuracy"}
+    lines = {"FGSM": "fgsm_accuracy", "PGD": "pgd_accuracy"}
     labels = {}
     for name, key in lines.items():
         percent, colour = 100 * np.array(history[key]), COLOURS[name]
