@@ -254,8 +254,8 @@ fooled = (first == labels[ten]) & (then != labels[ten])
 
 
 def outcome(label, first, then):
-    label, first, then = (data.CLASS_NAMES[k] for k in (label, first, then))
-    return f"{first} →\n{then}\n" + ("(fooled)" if first == label != then else f"(true: {label})")
+    verdict = "wrong before" if first != label else "fooled" if then != label else "correct"
+    return f"{data.CLASS_NAMES[first]} →\n{data.CLASS_NAMES[then]}\n({verdict})"
 
 
 # %% tags=["core", "reveal"]
