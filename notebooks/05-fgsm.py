@@ -15,11 +15,11 @@
 # %% [markdown] tags=["core", "notes"] slideshow={"slide_type": "notes"}
 # <details><summary>Speaker notes</summary>
 #
-# The point: a network can be accurate on clean images and wrong on images that look the same to you. Put the question to
-# the class. A common wrong answer is "as much as it would take to fool me".
+# The point: a network can be accurate on clean images and wrong on images that look the same to you. Put the question
+# to the class. A common wrong answer is "as much as it would take to fool me".
 #
-# Short of time: the sliders, "Why the sign?" and accuracy against ε must stay. Running the whole notebook takes about a
-# minute and less than 1.5 GB.
+# Short of time: the sliders, "Why the sign?" and accuracy against ε must stay. Running the whole notebook takes about
+# a minute and less than 1.5 GB.
 #
 # **They will ask:** *Is this a bug of this one network?* No. Szegedy et al. (2014, arXiv:1312.6199) found it in every
 # network they tried, and the accuracy of the stronger network of this series falls as well (optional cells below).
@@ -61,11 +61,13 @@ explorer
 # %% [markdown] tags=["core", "notes"] slideshow={"slide_type": "notes"}
 # <details><summary>Speaker notes</summary>
 #
-# Collect bets first and write the smallest and the largest on the board. Then move ε with the arrow keys, one level per
-# press, until the prediction changes. Afterwards try two or three other images, one of them an image that FGSM does
-# not fool, and switch to random-sign noise at the same ε. If the sliders do not appear, continue: the next cells show the same.
+# Collect bets first and write the smallest and the largest on the board. Then move ε with the arrow keys, one level
+# per press, until the prediction changes. Afterwards try two or three other images, one of them an image that FGSM
+# does not fool, and switch to random-sign noise at the same ε. If the sliders do not appear, continue: the next cells
+# show the same.
 #
-# **They will ask:** *Was the image unclear to begin with?* Set ε back to 0 and read the probability of the true class.
+# **They will ask:** *Was the image unclear to begin with?* Set ε back to 0 and read the probability of the true
+# class.
 #
 # </details>
 
@@ -93,12 +95,13 @@ print(f"your bet: {my_level}/255; the attack needs {wrong[0] if wrong.size else 
 # %% [markdown] tags=["core", "notes"] slideshow={"slide_type": "notes"}
 # <details><summary>Speaker notes</summary>
 #
-# The point: your threshold of seeing is not the network's threshold. The common bet is the ε at which people noticed a
-# change on a slider.
+# The point: your threshold of seeing is not the network's threshold. The common bet is the ε at which people noticed
+# a change on a slider.
 #
-# **They will ask:** *I can see the change at 8/255. Is that still an adversarial example?* Yes. Coloured speckles show in
-# dark, even areas, above all on a large screen. The threat model bounds pixel values, not visibility; what matters is that nobody
-# would change the label. For a measure closer to seeing, read Sharif, Bauer and Reiter (2018, arXiv:1802.09653).
+# **They will ask:** *I can see the change at 8/255. Is that still an adversarial example?* Yes. Coloured speckles
+# show in dark, even areas, above all on a large screen. The threat model bounds pixel values, not visibility; what
+# matters is that nobody would change the label. For a measure closer to seeing, read Sharif, Bauer and Reiter (2018,
+# arXiv:1802.09653).
 #
 # </details>
 
@@ -120,22 +123,23 @@ print(f"your bet: {my_level}/255; the attack needs {wrong[0] if wrong.size else 
 # Ask which of these rows somebody who puts a sticker on a road sign would not satisfy. White box is generous to the
 # attacker on purpose: nobody should rely on secrecy (Kerckhoffs' principle).
 #
-# **They will ask:** *Does this work in the real world?* Printed and photographed FGSM images still fool a network (Kurakin et al.
-# 2017, arXiv:1607.02533), and so do stickers on road signs (Eykholt et al. 2018, arXiv:1707.08945). Both need larger or
-# more visible changes than ours, because camera and angle vary. *Why the ℓ∞ norm?* It is simple and common; it is a convention and
-# not a model of human vision.
+# **They will ask:** *Does this work in the real world?* Printed and photographed FGSM images still fool a network
+# (Kurakin et al. 2017, arXiv:1607.02533), and so do stickers on road signs (Eykholt et al. 2018, arXiv:1707.08945).
+# Both need larger or more visible changes than ours, because camera and angle vary. *Why the ℓ∞ norm?* It is simple
+# and common; it is a convention and not a model of human vision.
 #
 # </details>
 
 # %% [markdown] tags=["core"] slideshow={"slide_type": "slide"}
 # ## Why the sign?
 #
-# Training moves the *weights* down the loss. The attack moves the *image* up. Near the image x, the loss is almost linear:
+# Training moves the *weights* down the loss. The attack moves the *image* up. Near the image x, the loss is almost
+# linear:
 #
 # $$L(x + \delta, y) \approx L(x, y) + \sum_i \delta_i \, g_i, \qquad g = \nabla_x L(x, y)$$
 #
-# Here y is the true class and gᵢ the slope of the loss in pixel value i. Each δᵢ lies between −ε and ε. Which δ makes the
-# sum largest?
+# Here y is the true class and gᵢ the slope of the loss in pixel value i. Each δᵢ lies between −ε and ε. Which δ makes
+# the sum largest?
 
 # %% [markdown] tags=["core"] slideshow={"slide_type": "fragment"}
 # Maximise each term on its own:
@@ -164,24 +168,27 @@ end, line_end = losses["FGSM"][-1], losses["FGSM"][0] + climb * epsilons[-1]
 assert end > losses["random-sign noise"].max(), "the text says that random signs mostly cancel"
 figures.show(
     figures.loss_along_ray(epsilons, losses, climb),
-    f"The loss of the running image against ε. Along the sign of the gradient it reaches {end:.1f} nats at ε = 16/255, "
-    f"along random signs {losses['random-sign noise'][-1]:.2f}. At ε = 0 the sign's slope is {climb / spread:.0f} times the "
-    f"standard deviation of a random direction's slope. The linear approximation ends at {line_end:.1f} and is "
-    f"{'too low' if line_end < end else 'too high'}: FGSM needs its direction, not its value.",
+    f"The loss of the running image against ε. Along the sign of the gradient it reaches {end:.1f} nats at ε = "
+    f"16/255, along random signs {losses['random-sign noise'][-1]:.2f}. At ε = 0 the sign's slope is "
+    f"{climb / spread:.0f} times the standard deviation of a random direction's slope. The linear approximation "
+    f"ends at {line_end:.1f} and is {'too low' if line_end < end else 'too high'}: FGSM needs its direction, not "
+    "its value.",
 )
 
 # %% [markdown] tags=["core", "notes"] slideshow={"slide_type": "notes"}
 # <details><summary>Speaker notes</summary>
 #
-# The point: high dimension makes this work. 3,072 small steps add up when all of them point uphill. With random signs the
-# sum has mean 0 and standard deviation ε√Σgᵢ², as often down as up.
+# The point: high dimension makes this work. 3,072 small steps add up when all of them point uphill. With random signs
+# the sum has mean 0 and standard deviation ε√Σgᵢ², as often down as up.
 #
-# A common wrong answer: "use the gradient itself, large slopes matter most". That is the best step for a limit on the Euclidean
-# length of δ. For a limit on each value it is the sign: a value with a tiny slope still helps a little, at no cost.
+# A common wrong answer: "use the gradient itself, large slopes matter most". That is the best step for a limit on the
+# Euclidean length of δ. For a limit on each value it is the sign: a value with a tiny slope still helps a little, at
+# no cost.
 #
-# **They will ask:** *Why are networks so linear?* ReLU networks are piecewise linear, and training favours pieces that are
-# easy to optimise; Goodfellow et al. (2015, arXiv:1412.6572, section 3) argue that this near-linearity, together with many
-# inputs, explains adversarial examples. Ilyas et al. (2019, arXiv:1905.02175) add that the network uses real but fragile features of the data.
+# **They will ask:** *Why are networks so linear?* ReLU networks are piecewise linear, and training favours pieces
+# that are easy to optimise; Goodfellow et al. (2015, arXiv:1412.6572, section 3) argue that this near-linearity,
+# together with many inputs, explains adversarial examples. Ilyas et al. (2019, arXiv:1905.02175) add that the network
+# uses real but fragile features of the data.
 #
 # </details>
 
@@ -199,20 +206,20 @@ figures.show_source(attacks.fgsm, attacks.gradient_sign, attacks.input_gradient,
 # %% [markdown] tags=["core", "notes"] slideshow={"slide_type": "notes"}
 # <details><summary>Speaker notes</summary>
 #
-# Point at three places: the tape watches the images and not the weights; `training=False`, so that dropout is off; and ε
-# appears once, after the gradient. The sign does not depend on ε, so one gradient serves the whole slider.
+# Point at three places: the tape watches the images and not the weights; `training=False`, so that dropout is off;
+# and ε appears once, after the gradient. The sign does not depend on ε, so one gradient serves the whole slider.
 #
-# **They will ask:** *Our listing ends in softmax; does it matter?* Our networks end in logits, and softmax is applied only where
-# we show a probability. A later slide shows where the difference matters. *Why is `sign` 0 possible?* Where a slope is exactly 0;
-# that value does not move.
+# **They will ask:** *Our listing ends in softmax; does it matter?* Our networks end in logits, and softmax is applied
+# only where we show a probability. A later slide shows where the difference matters. *Why is `sign` 0 possible?*
+# Where a slope is exactly 0; that value does not move.
 #
 # </details>
 
 # %% [markdown] tags=["core"] slideshow={"slide_type": "slide"}
 # ## Original, perturbation, adversarial example
 #
-# A perturbation has negative values, so we show 0.5 + δ/(2ε): grey means unchanged, white that red, green and blue all
-# rise by ε, black that all fall, pure red that only red rises, cyan that only red falls.
+# A perturbation has negative values, so we show 0.5 + δ/(2ε): grey means unchanged, white that red, green and blue
+# all rise by ε, black that all fall, pure red that only red rises, cyan that only red falls.
 
 # %% tags=["core"]
 epsilon = 8 / 255
@@ -222,9 +229,9 @@ figures.show(
     figures.adversarial_example(
         images[one][0], adversarial[0], before, after, true, data.CLASS_NAMES, epsilon
     ),
-    f"The running image before and after FGSM with ε = 8/255. The prediction changes from "
-    f"{data.CLASS_NAMES[before.argmax()]} ({before.max():.0%}) to {data.CLASS_NAMES[after.argmax()]} ({after.max():.0%}); "
-    f"the perturbation is magnified {1 / (2 * epsilon):.0f} times.",
+    "The running image before and after FGSM with ε = 8/255. The prediction changes from "
+    f"{data.CLASS_NAMES[before.argmax()]} ({before.max():.0%}) to {data.CLASS_NAMES[after.argmax()]} "
+    f"({after.max():.0%}); the perturbation is magnified {1 / (2 * epsilon):.0f} times.",
 )
 
 # %% [markdown] tags=["core", "notes"] slideshow={"slide_type": "notes"}
@@ -232,16 +239,16 @@ figures.show(
 #
 # These are the three images that the assignment asks for. Let the class look for speckles in the dark areas.
 #
-# **They will ask:** *Why does the perturbation look like noise and not like the other class?* Each value moves by the same amount,
-# however small its slope. 06 shows a network whose perturbation follows the object.
+# **They will ask:** *Why does the perturbation look like noise and not like the other class?* Each value moves by the
+# same amount, however small its slope. 06 shows a network whose perturbation follows the object.
 #
 # </details>
 
 # %% [markdown] tags=["core", "bet"] slideshow={"slide_type": "slide"}
 # ## Ten images
 #
-# The slides attack ten random test images with ε = 0.1 (25.5/255) and show three: automobile → truck, cat → deer, frog →
-# frog. We draw ten with seed 0. How many will be **fooled**, that is, correct before and wrong after?
+# The slides attack ten random test images with ε = 0.1 (25.5/255) and show three: automobile → truck, cat → deer,
+# frog → frog. We draw ten with seed 0. How many will be **fooled**, that is, correct before and wrong after?
 
 # %% tags=["core", "bet"]
 my_count = 10  # of ten: "0.1 is plainly visible, so none survives"
@@ -262,9 +269,10 @@ def outcome(label, first, then):
 low, high = evaluation.wilson_interval(fooled.sum(), (first == labels[ten]).sum())
 figures.show(
     figures.attack_grid(images[ten], attacked, list(map(outcome, labels[ten], first, then)), 0.1),
-    f"Ten test images under FGSM with ε = 25.5/255, with the prediction before → after. {(first == labels[ten]).sum()} "
-    f"are classified correctly before the attack, and {fooled.sum()} of these are fooled: too few images for a rate (95% interval "
-    f"{low:.0%} to {high:.0%}). The perturbation δ is magnified 5 times.",
+    "Ten test images under FGSM with ε = 25.5/255, with the prediction before → after. "
+    f"{(first == labels[ten]).sum()} are classified correctly before the attack, and {fooled.sum()} of these are "
+    f"fooled: too few images for a rate (95% interval {low:.0%} to {high:.0%}). The perturbation δ is magnified 5 "
+    "times.",
 )
 
 # %% tags=["core", "bet"]
@@ -276,15 +284,16 @@ print(f"your bet: {my_count} of ten; fooled: {fooled.sum()}")
 # Ten images are too few for an attack success rate: the 95% interval in the caption is tens of points wide. The next
 # slide takes 1,017 images, and all of them count.
 #
-# **They will ask:** *Why does a frog remain a frog?* FGSM tries one point per ε. That this point is classified correctly says little
-# about the points around it; PGD, two slides on, tries many.
+# **They will ask:** *Why does a frog remain a frog?* FGSM tries one point per ε. That this point is classified
+# correctly says little about the points around it; PGD, two slides on, tries many.
 #
 # </details>
 
 # %% [markdown] tags=["core"] slideshow={"slide_type": "slide"}
 # ## How often? Accuracy against ε, with a control
 #
-# Would *any* change of this size fool the network? The control is **random-sign noise**: the same step along random signs.
+# Would *any* change of this size fool the network? The control is **random-sign noise**: the same step along random
+# signs.
 
 # %% tags=["core"]
 curves = {attack: (report[attack]["levels"], report[attack]["accuracy"]) for attack in ("random-sign noise", "FGSM")}
@@ -293,27 +302,28 @@ clean = curves["FGSM"][1][0]
 assert clean - at_8["FGSM"] > 2 * (clean - at_8["random-sign noise"]), "the direction matters, not the size alone"
 figures.show(
     figures.accuracy_against_epsilon(curves, marked=8),
-    f"Accuracy on {report['n']:,} {dataset.name} test images, those that are wrong without an attack included. At "
-    f"ε = 8/255 it falls from {clean:.1%} to {at_8['FGSM']:.1%} under FGSM and to {at_8['random-sign noise']:.1%} under "
-    f"random-sign noise (each ± {100 * evaluation.ci_half_width(0.5, report['n']):.0f} points at most).",
+    f"Accuracy on {report['n']:,} {dataset.name} test images, those that are wrong without an attack included. At ε "
+    f"= 8/255 it falls from {clean:.1%} to {at_8['FGSM']:.1%} under FGSM and to {at_8['random-sign noise']:.1%} "
+    f"under random-sign noise (each ± {100 * evaluation.ci_half_width(0.5, report['n']):.0f} points at most).",
 )
 
 # %% [markdown] tags=["core", "notes"] slideshow={"slide_type": "notes"}
 # <details><summary>Speaker notes</summary>
 #
-# The claim is the difference at a named ε, because once ε is large, noise hurts as well. An optional cell computes these
-# curves again (about 20 seconds) and compares them with the record.
+# The claim is the difference at a named ε, because once ε is large, noise hurts as well. An optional cell computes
+# these curves again (about 20 seconds) and compares them with the record.
 #
-# **They will ask:** *Are larger networks safer?* Standard ones are not: the strong network of this series ends near zero under PGD as well
-# (optional cell). Capacity helps once a network is adversarially trained (Madry et al. 2018, arXiv:1706.06083, section 4).
+# **They will ask:** *Are larger networks safer?* Standard ones are not: the strong network of this series ends near
+# zero under PGD as well (optional cell). Capacity helps once a network is adversarially trained (Madry et al. 2018,
+# arXiv:1706.06083, section 4).
 #
 # </details>
 
 # %% [markdown] tags=["core"] slideshow={"slide_type": "slide"}
 # ## Many small steps: PGD
 #
-# **Projected gradient descent** (PGD; Madry et al., 2018) starts at a random point of the ℓ∞ ball, takes many small FGSM
-# steps, and after each one projects back into the ball. What remains is the **robust accuracy** under PGD at ε.
+# **Projected gradient descent** (PGD; Madry et al., 2018) starts at a random point of the ℓ∞ ball, takes many small
+# FGSM steps, and after each one projects back into the ball. What remains is the **robust accuracy** under PGD at ε.
 
 # %% tags=["core"]
 curves["PGD"] = report["PGD"]["levels"], report["PGD"]["accuracy"]
@@ -323,19 +333,19 @@ survived = np.average(report["survival"][16], weights=np.bincount(dataset.y_test
 back = curves["FGSM"][1][16] - survived
 figures.show(
     figures.robustness_curves({"vgg3": curves}, marked=8),
-    f"The same {report['n']:,} images. At ε = 8/255 PGD (20 steps of ε/4, 5 random starts) leaves {under_pgd:.1%} correct, where FGSM "
-    f"leaves {at_8['FGSM']:.1%}. A larger ε need not be worse: under FGSM, {back:.1%} of the images are correct at 16/255 "
-    "although a smaller ε fooled them.",
+    f"The same {report['n']:,} images. At ε = 8/255 PGD (20 steps of ε/4, 5 random starts) leaves {under_pgd:.1%} "
+    f"correct, where FGSM leaves {at_8['FGSM']:.1%}. A larger ε need not be worse: under FGSM, {back:.1%} of the "
+    "images are correct at 16/255 although a smaller ε fooled them.",
 )
 
 # %% [markdown] tags=["core", "notes"] slideshow={"slide_type": "notes"}
 # <details><summary>Speaker notes</summary>
 #
-# What FGSM leaves is an upper bound of what a stronger attack leaves. A claim of robustness needs PGD beside it at least,
-# and better AutoAttack and an attack made for this very defence (06).
+# What FGSM leaves is an upper bound of what a stronger attack leaves. A claim of robustness needs PGD beside it at
+# least, and better AutoAttack and an attack made for this very defence (06).
 #
-# **They will ask:** *Is PGD the strongest attack?* No. It finds a local maximum in the ball; AutoAttack (Croce and Hein 2020,
-# arXiv:2003.01690) combines four attacks.
+# **They will ask:** *Is PGD the strongest attack?* No. It finds a local maximum in the ball; AutoAttack (Croce and
+# Hein 2020, arXiv:2003.01690) combines four attacks.
 #
 # </details>
 
@@ -358,17 +368,17 @@ figures.show(
 # This is code review, not a tribunal: each row is an error that published code has contained. Let the class find the
 # first two before you show the table. Optional cells measure the first three rows.
 #
-# **They will ask:** *Then are the slides' results wrong?* No. The direction and the step are correct; the images shown are real.
-# What cannot be read from three chosen images is how often the attack succeeds.
+# **They will ask:** *Then are the slides' results wrong?* No. The direction and the step are correct; the images
+# shown are real. What cannot be read from three chosen images is how often the attack succeeds.
 #
 # </details>
 
 # %% [markdown] tags=["core"] slideshow={"slide_type": "slide"}
 # ## When float32 lies
 #
-# The cross-entropy −log p has the slope p − 1 in the true class's logit z. Where that logit leads by about 17, p rounds to
-# 1 in float32: this slope becomes 0, tiny slopes of other logits survive, and the sign is another function's. No warning
-# appears. Our loss is the **log-odds** against the true class:
+# The cross-entropy −log p has the slope p − 1 in the true class's logit z. Where that logit leads by about 17, p
+# rounds to 1 in float32: this slope becomes 0, tiny slopes of other logits survive, and the sign is another
+# function's. No warning appears. Our loss is the **log-odds** against the true class:
 #
 # $$\log \frac{1 - p}{p} = \log \sum_{j \ne y} e^{z_j} - z_y$$
 #
@@ -391,9 +401,9 @@ at = {
 figures.show(
     figures.sign_agreement(lead, agreement, np.log(2**24)),
     f"{rounded.sum()} of {len(images):,} images have p = 1 in float32. Textbook cross-entropy gives them "
-    f"{agreement[rounded].mean():.0%} of the signs of the log-odds; 50% would be chance. Accuracy under FGSM at 8/255 and at 16/255 is "
-    f"then reported as {' and '.join(at['cross-entropy'])} instead of {' and '.join(at['log-odds'])}; mean squared error on softmax reports "
-    f"{' and '.join(at['mse'])}.",
+    f"{agreement[rounded].mean():.0%} of the signs of the log-odds; 50% would be chance. Accuracy under FGSM at "
+    f"8/255 and at 16/255 is then reported as {' and '.join(at['cross-entropy'])} instead of "
+    f"{' and '.join(at['log-odds'])}; mean squared error on softmax reports {' and '.join(at['mse'])}.",
 )
 
 # %% [markdown] tags=["core", "notes"] slideshow={"slide_type": "notes"}
@@ -402,9 +412,10 @@ figures.show(
 # Why 17: float32 has 24 bits, so 1 − p disappears below 2⁻²⁴ or so, and ln 2²⁴ = 16.6. Such an evaluation reports a
 # network as safer than it is, precisely where the network is most confident.
 #
-# **They will ask:** *Do the libraries get this right?* Foolbox, CleverHans and ART differentiate the textbook cross-entropy, so they
-# agree with one another and share the fault (optional cell). *Would float64 help?* Yes, up to a lead of about 37 (ln 2⁵³); the log-odds
-# cost nothing. *Is the loss itself wrong?* No, its value is correct to seven digits; its gradient is what fails.
+# **They will ask:** *Do the libraries get this right?* Foolbox, CleverHans and ART differentiate the textbook
+# cross-entropy, so they agree with one another and share the fault (optional cell). *Would float64 help?* Yes, up to
+# a lead of about 37 (ln 2⁵³); the log-odds cost nothing. *Is the loss itself wrong?* No, its value is correct to
+# seven digits; its gradient is what fails.
 #
 # </details>
 
@@ -421,11 +432,11 @@ figures.show(
 # %% [markdown] tags=["core", "notes"] slideshow={"slide_type": "notes"}
 # <details><summary>Speaker notes</summary>
 #
-# Let the class name three errors that would spoil their own attack. Then ask how they would defend the network, and open
-# 06 with their answers on the board.
+# Let the class name three errors that would spoil their own attack. Then ask how they would defend the network, and
+# open 06 with their answers on the board.
 #
-# **They will ask:** *Can't you detect adversarial examples instead?* Ten published detectors were broken by attacks that took
-# the detector into account (Carlini and Wagner 2017, arXiv:1705.07263).
+# **They will ask:** *Can't you detect adversarial examples instead?* Ten published detectors were broken by attacks
+# that took the detector into account (Carlini and Wagner 2017, arXiv:1705.07263).
 #
 # </details>
 
@@ -437,9 +448,8 @@ figures.show(
 
 # %% tags=["optional"]
 first_test = slice(report["n"])
-sweep, _ = attacks.epsilon_sweep(
-    model, data.to_float(dataset.x_test[first_test]), dataset.y_test[first_test], np.array(report["FGSM"]["levels"]) / 255
-)
+x, y = data.to_float(dataset.x_test[first_test]), dataset.y_test[first_test]
+sweep, _ = attacks.epsilon_sweep(model, x, y, np.array(report["FGSM"]["levels"]) / 255)
 difference = abs(sweep - report["FGSM"]["accuracy"]).max()
 print(f"largest difference from the record: {100 * difference:.2f} points on {report['n']:,} images")
 
@@ -489,13 +499,13 @@ for loss in attacks.LOSSES:
     print(f"{loss:>13}: {reported[0]} with the logits as they are, {reported[1]} with logits × 20")
 
 # %% [markdown] tags=["optional"] slideshow={"slide_type": "skip"}
-# The difference between the columns is the error of the evaluation, because both networks make the same predictions on
-# every image. The next notebook calls it **gradient masking** where somebody takes it for a defence.
+# The difference between the columns is the error of the evaluation, because both networks make the same predictions
+# on every image. The next notebook calls it **gradient masking** where somebody takes it for a defence.
 #
 # ## Optional: how far does it go?
 #
-# `airbench` is the most accurate network of the series. Is it also more robust? Both networks were attacked with all three
-# attacks on the same images: `python -m helpers.robustness vgg3 --dataset cifar10` repeats it.
+# `airbench` is the most accurate network of the series. Is it also more robust? Both networks were attacked with all
+# three attacks on the same images: `python -m helpers.robustness vgg3 --dataset cifar10` repeats it.
 
 # %% tags=["optional"]
 reports = {"vgg3": report, "airbench": robustness.load("airbench", dataset.name)}
@@ -525,14 +535,14 @@ figures.show(
 )
 
 # %% [markdown] tags=["optional"] slideshow={"slide_type": "skip"}
-# **How to read such curves.** What FGSM leaves is an *upper* bound for what a stronger attack leaves. A curve may rise again
-# with ε, because a step that is too long can overshoot the misclassified region. Name ε, the attack, the number of
-# images, and whether images count that were wrong without an attack. Here they do.
+# **How to read such curves.** What FGSM leaves is an *upper* bound for what a stronger attack leaves. A curve may
+# rise again with ε, because a step that is too long can overshoot the misclassified region. Name ε, the attack, the
+# number of images, and whether images count that were wrong without an attack. Here they do.
 #
 # ### Random-sign noise and the strong network
 #
-# One of these curves deserves a question: how much does `airbench` lose to random signs, that is, without any attack? Every
-# pixel value still moves by exactly 8/255 below, but all values of a square block and a colour move together.
+# One of these curves deserves a question: how much does `airbench` lose to random signs, that is, without any attack?
+# Every pixel value still moves by exactly 8/255 below, but all values of a square block and a colour move together.
 
 # %% tags=["optional"]
 networks = {"vgg3": model} | {name: runs.load(name, dataset.name).model for name in ("fast", "airbench")}
@@ -555,20 +565,20 @@ figures.show_table(["network", "clean", "blocks of 1×1", "2×2", "4×4"], rows)
 clean_part, fine, _, coarse = under_noise["airbench"]
 if clean_part - fine > 0.05:
     found = (
-        f"airbench loses {100 * (clean_part - fine):.1f} points to fine noise and {100 * (clean_part - coarse):.1f} to "
-        "coarse noise of the same ε: it is the fine grain that hurts. airbench and fast begin with a whitening layer, which "
-        "amplifies fine detail; vgg3 has none. That fits the table and does not prove it: recipe and width differ as well, so "
-        "the cause is open until the same recipe has been run without whitening."
+        f"airbench loses {100 * (clean_part - fine):.1f} points to fine noise and {100 * (clean_part - coarse):.1f} "
+        "to coarse noise of the same ε: it is the fine grain that hurts. airbench and fast begin with a whitening "
+        "layer, which amplifies fine detail; vgg3 has none. That fits the table and does not prove it: recipe and "
+        "width differ as well, so the cause is open until the same recipe has been run without whitening."
     )
 else:
-    found = f"On {dataset.name} airbench loses {100 * (clean_part - fine):.1f} points to fine noise: nothing to explain here."
+    found = f"On {dataset.name} airbench loses {100 * (clean_part - fine):.1f} points to fine noise, as good as nothing."
 print(found)
 
 # %% [markdown] tags=["optional"] slideshow={"slide_type": "skip"}
 # ## Optional: the minimal adversarial ε
 #
-# For each image, take the first ε at which FGSM fools the network. FGSM fools some images at no ε that we tried, so the mean
-# of this number is undefined. A survival curve shows these images, too.
+# For each image, take the first ε at which FGSM fools the network. FGSM fools some images at no ε that we tried, so
+# the mean of this number is undefined. A survival curve shows these images, too.
 
 # %% tags=["optional"]
 classes = np.array(report["survival"])
@@ -576,9 +586,10 @@ overall = classes @ np.bincount(dataset.y_test[first_test], minlength=10) / repo
 half = next((level for level, left in zip(report["FGSM"]["levels"], overall) if left < 0.5), None)
 figures.show(
     figures.survival_curve(report["FGSM"]["levels"], overall, classes, data.CLASS_NAMES),
-    f"The fraction of {report['n']:,} {dataset.name} test images that FGSM has fooled at no ε so far; images that are wrong "
-    f"without an attack are missing from the start. Fewer than half are left {f'from ε = {half}/255 on' if half else 'nowhere'}, and {overall[-1]:.1%} "
-    f"at ε = {report['FGSM']['levels'][-1]}/255. The two named classes are furthest apart.",
+    f"The fraction of {report['n']:,} {dataset.name} test images that FGSM has fooled at no ε so far; images that "
+    "are wrong without an attack are missing from the start. Fewer than half are left "
+    f"{f'from ε = {half}/255 on' if half else 'nowhere'}, and {overall[-1]:.1%} at ε = "
+    f"{report['FGSM']['levels'][-1]}/255. The two named classes are furthest apart.",
 )
 
 # %% tags=["optional"]
@@ -598,39 +609,45 @@ attacked_rate, clean_rate = (m[row, column] / m[row].sum() for m in (counts, bef
 same = (row, column) == (clean_row, clean_column)
 figures.show(
     figures.confusion(counts, data.CLASS_NAMES),
-    f"The predictions of vgg3 on {counts.sum():,} {dataset.name} test images under FGSM with ε = {named}/255. The most "
-    f"frequent error is {data.CLASS_NAMES[row]} → {data.CLASS_NAMES[column]}, {attacked_rate:.0%} of that class; without an "
-    f"attack it is {clean_rate:.0%}. The most frequent error without an attack is "
-    + ("the same pair." if same else f"another pair, {data.CLASS_NAMES[clean_row]} → {data.CLASS_NAMES[clean_column]}."),
+    f"The predictions of vgg3 on {counts.sum():,} {dataset.name} test images under FGSM with ε = {named}/255. The "
+    f"most frequent error is {data.CLASS_NAMES[row]} → {data.CLASS_NAMES[column]}, {attacked_rate:.0%} of that "
+    f"class; without an attack it is {clean_rate:.0%}. The most frequent error without an attack is "
+    + ("the same." if same else f"another, {data.CLASS_NAMES[clean_row]} → {data.CLASS_NAMES[clean_column]}."),
 )
 
 # %% [markdown] tags=["optional"] slideshow={"slide_type": "skip"}
 # ## Optional: does an adversarial example transfer?
 #
-# An attacker without access to your network (**black box**) can attack a network of their own, the **surrogate model**, and
-# hope that the result **transfers**.
+# An attacker without access to your network (**black box**) can attack a network of their own, the **surrogate
+# model**, and hope that the result **transfers**.
 
 # %% tags=["optional"]
 some, some_labels = images[:400], labels[:400]
 pair = {name: networks[name] for name in ("vgg3", "airbench")}
 # Small batches, because the feature maps of airbench are large: the kernel stays below 1.5 GB.
-made_for = {name: attacks.fgsm(network, some, some_labels, named / 255, batch_size=50) for name, network in pair.items()}
+made_for = {
+    name: attacks.fgsm(network, some, some_labels, named / 255, batch_size=50) for name, network in pair.items()
+}
 made_for |= {"no network: random-sign noise": attacks.random_sign_noise(some, named / 255, seed=0), "clean": some}
-on = {name: {x: evaluation.accuracy(network, made_for[x], some_labels) for x in made_for} for name, network in pair.items()}
-rows = [(x, *(f"{on[name][x]:.1%}" for name in pair)) for x in made_for]
+on = {
+    name: {made: evaluation.accuracy(network, moved, some_labels) for made, moved in made_for.items()}
+    for name, network in pair.items()
+}
+rows = [(made, *(f"{on[name][made]:.1%}" for name in pair)) for made in made_for]
 figures.show_table([f"made for, at ε = {named}/255", *(f"accuracy of {name}" for name in pair)], rows)
 
 # %% tags=["optional"]
 others = {"vgg3": "airbench", "airbench": "vgg3"}
 for name, surrogate in others.items():
     extra = 100 * (on[name]["no network: random-sign noise"] - on[name][surrogate])
-    print(f"{name}: an attack on {surrogate} costs {abs(extra):.1f} points {'more' if extra > 0 else 'less'} than random-sign noise")
+    compared = f"{abs(extra):.1f} points {'more' if extra > 0 else 'less'} than random-sign noise"
+    print(f"{name}: an attack on {surrogate} costs {compared}")
 
 # %% [markdown] tags=["optional"] slideshow={"slide_type": "skip"}
 # ## Optional: does the attack survive being saved?
 #
-# An image file holds whole intensity levels. With ε = k/255 an adversarial image has whole levels again, so saving changes
-# nothing. With another ε, or with PGD, saving rounds each value.
+# An image file holds whole intensity levels. With ε = k/255 an adversarial image has whole levels again, so saving
+# changes nothing. With another ε, or with PGD, saving rounds each value.
 
 # %% tags=["optional"]
 def saved(images):
@@ -639,19 +656,20 @@ def saved(images):
 
 
 few, few_labels = images[:300], labels[:300]
-trials = {f"FGSM, ε = {level:>4}/255": attacks.fgsm(model, few, few_labels, level / 255) for level in (0.4, 0.6, 8, 25.5)}
+trials = {f"FGSM, ε = {k:>4}/255": attacks.fgsm(model, few, few_labels, k / 255) for k in (0.4, 0.6, 8, 25.5)}
 trials["PGD,  ε =    2/255"] = attacks.pgd(model, few, few_labels, 2 / 255, step_size=0.5 / 255, steps=20)
 for name, moved in trials.items():
     as_floats, from_file = (evaluation.accuracy(model, x, few_labels) for x in (moved, saved(moved)))
     print(f"{name}: accuracy {as_floats:.1%} as floats, {from_file:.1%} from a file")
 
 # %% [markdown] tags=["optional"] slideshow={"slide_type": "skip"}
-# A step below half a level vanishes when it is rounded; one just above half a level becomes a whole level. Rounding is not a
-# defence.
+# A step below half a level vanishes when it is rounded; one just above half a level becomes a whole level. Rounding
+# is not a defence.
 #
 # ## Optional: a library instead
 #
-# The assignment allows a library. Foolbox runs the same attack on the textbook cross-entropy. Does it find the same signs?
+# The assignment allows a library. Foolbox runs the same attack on the textbook cross-entropy. Does it find the same
+# signs?
 
 # %% tags=["optional"]
 import foolbox
@@ -675,14 +693,14 @@ for name, moved in (("Foolbox", theirs), ("attacks.fgsm", ours)):
     print(f"{name} reports an accuracy of {evaluation.accuracy(model, moved, labels):.2%} at ε = 8/255")
 
 # %% [markdown] tags=["optional"] slideshow={"slide_type": "skip"}
-# These images are those of "When float32 lies": the library is wrong on them, because its cross-entropy has lost the true
-# class's part of the gradient. CleverHans and ART share the fault, so agreement among libraries would not reveal it; a copy
-# of the network in float64 does.
+# These images are those of "When float32 lies": the library is wrong on them, because its cross-entropy has lost the
+# true class's part of the gradient. CleverHans and ART share the fault, so agreement among libraries would not reveal
+# it; a copy of the network in float64 does.
 #
 # ## Optional: your own photograph
 #
-# Choose an image, then run the cells that follow: JPEG, PNG, GIF, WebP, BMP or TIFF, up to about 10 MB. For a larger file,
-# put its path into `my_path`. Without either, the cells use a test image.
+# Choose an image, then run the cells that follow: JPEG, PNG, GIF, WebP, BMP or TIFF, up to about 10 MB. For a larger
+# file, put its path into `my_path`. Without either, the cells use a test image.
 
 # %% tags=["optional"]
 import ipywidgets
@@ -691,8 +709,8 @@ upload = ipywidgets.FileUpload(accept="image/*", description="your photograph", 
 upload
 
 # %% [markdown] tags=["optional"] slideshow={"slide_type": "skip"}
-# The network takes 32 × 32 pixels, so we cut out a square and shrink it. Can you still recognise the object? If it is near one
-# side, move `centre`: 0 is the left or upper edge, 1 the right or lower one.
+# The network takes 32 × 32 pixels, so we cut out a square and shrink it. Can you still recognise the object? If it is
+# near one side, move `centre`: 0 is the left or upper edge, 1 the right or lower one.
 
 # %% tags=["optional"]
 from helpers.photographs import photograph
@@ -701,8 +719,12 @@ my_path, test_image = None, 8
 centre = (0.5, 0.5)
 
 # ipywidgets 8 gives a tuple of dictionaries; ipywidgets 7, which Colab has, one dictionary by file name.
-files = [{"name": name} | file for name, file in upload.value.items()] if isinstance(upload.value, dict) else upload.value
-my_name, content = (files[0]["name"], files[0]["content"]) if files else (my_path or f"test image {test_image}", my_path)
+files = upload.value
+if isinstance(files, dict):
+    files = [{"name": name} | file for name, file in files.items()]
+my_name, content = my_path or f"test image {test_image}", my_path
+if files:
+    my_name, content = files[0]["name"], files[0]["content"]
 if content:
     large, small = (photograph(content, name=my_name, side=side, centre=centre) for side in (256, 32))
 else:
@@ -713,8 +735,9 @@ figures.show(
 )
 
 # %% [markdown] tags=["optional"] slideshow={"slide_type": "skip"}
-# An attack needs a class to step away from. Name it if your image shows one of the ten classes. With `None` the predicted
-# class takes its place. The network knows these ten classes only: it assigns your bicycle to one of them and may be confident.
+# An attack needs a class to step away from. Name it if your image shows one of the ten classes. With `None` the
+# predicted class takes its place. The network knows these ten classes only: it assigns your bicycle to one of them
+# and may be confident.
 
 # %% tags=["optional"]
 my_class = None  # or one of data.CLASS_NAMES, such as "cat"
@@ -728,9 +751,9 @@ FgsmExplorer(model, mine, np.array(label), image_names=[my_name])
 # %% [markdown] tags=["optional"] slideshow={"slide_type": "skip"}
 # ## Optional: your own network
 #
-# Any Keras classifier of 32 × 32 colour images with pixels in [0, 1] will do; put its path into the next cell. If yours
-# expects other pixels, make the conversion its first layer (`keras.layers.Rescaling`): then ε keeps its meaning. A softmax at
-# the end is recognised and taken off, with a line that says so.
+# Any Keras classifier of 32 × 32 colour images with pixels in [0, 1] will do; put its path into the next cell. If
+# yours expects other pixels, make the conversion its first layer (`keras.layers.Rescaling`): then ε keeps its
+# meaning. A softmax at the end is recognised and taken off, with a line that says so.
 
 # %% tags=["optional"]
 my_file = None  # "my_network.keras"
@@ -740,15 +763,15 @@ with warnings.catch_warnings(record=True) as said:
     warnings.simplefilter("always")
     moved = attacks.fgsm(my_network, few, few_labels, 8 / 255)
     clean_accuracy, robust_accuracy = (evaluation.accuracy(my_network, x, few_labels) for x in (few, moved))
-print(f"{my_network.name}, {len(few)} images: clean {clean_accuracy:.1%}, under FGSM with ε = 8/255 {robust_accuracy:.1%}")
+print(f"{my_network.name}, {len(few)} images: clean {clean_accuracy:.1%}, under FGSM at 8/255 {robust_accuracy:.1%}")
 for message in {str(warning.message) for warning in said}:
     print(message)
 
 # %% [markdown] tags=["homework"] slideshow={"slide_type": "skip"}
 # ## Exercises
 #
-# **1. FGSM by hand.** Write `my_fgsm(images, labels, epsilon)` for `model` from `attacks.input_gradient`, which takes and
-# returns tensors. It must agree with `attacks.fgsm`.
+# **1. FGSM by hand.** Write `my_fgsm(images, labels, epsilon)` for `model` from `attacks.input_gradient`, which takes
+# and returns tensors. It must agree with `attacks.fgsm`.
 
 # %% tags=["homework", "solution"] slideshow={"slide_type": "skip"} jupyter={"source_hidden": true}
 def my_fgsm(images, labels, epsilon):
@@ -767,8 +790,9 @@ assert agree > 0.99, f"{agree:.0%} of the values agree: does your step climb the
 print("correct: FGSM by hand agrees with attacks.fgsm")
 
 # %% [markdown] tags=["homework"] slideshow={"slide_type": "skip"}
-# **2. The attack success rate.** Write `success_rate(adversarial, images, labels)`: of the images that `model` classifies
-# correctly, the fraction that it misclassifies after the attack. Papers report this number beside robust accuracy.
+# **2. The attack success rate.** Write `success_rate(adversarial, images, labels)`: of the images that `model`
+# classifies correctly, the fraction that it misclassifies after the attack. Papers report this number beside robust
+# accuracy.
 
 # %% tags=["homework", "solution"] slideshow={"slide_type": "skip"} jupyter={"source_hidden": true}
 def success_rate(adversarial, images, labels):
@@ -781,15 +805,15 @@ moved = attacks.fgsm(model, x, y, 2 / 255)
 was_right, is_right = (evaluation.predictions(model, part) == y for part in (x, moved))
 found, expected = success_rate(moved, x, y), (was_right & ~is_right).sum() / was_right.sum()
 assert not np.isclose(found, 1 - is_right.mean()), "this counts images that were wrong without an attack as successes"
-assert not np.isclose(found, (was_right & ~is_right).mean()), "divide by the images that were correct, not by all images"
+assert not np.isclose(found, (was_right & ~is_right).mean()), "divide by the correct images, not by all images"
 assert np.isclose(found, expected), f"got {found:.3f}, expected {expected:.3f}"
 print(f"correct: {found:.1%} at ε = 2/255, where the accuracy is {is_right.mean():.1%}")
 
 # %% [markdown] tags=["homework"] slideshow={"slide_type": "skip"}
-# **3. Predict, then compute.** An attacker may not know the true labels. Suppose they step away from the *predicted* labels.
-# Write your prediction into the docstring first: will the accuracy at ε = 8/255, measured with the true labels, be higher
-# or lower than with the true labels in the attack, and on which images does the difference arise? Then write
-# `accuracy_without_labels(images, labels, epsilon)`.
+# **3. Predict, then compute.** An attacker may not know the true labels. Suppose they step away from the *predicted*
+# labels. Write your prediction into the docstring first: will the accuracy at ε = 8/255, measured with the true
+# labels, be higher or lower than with the true labels in the attack, and on which images does the difference arise?
+# Then write `accuracy_without_labels(images, labels, epsilon)`.
 
 # %% tags=["homework", "solution"] slideshow={"slide_type": "skip"} jupyter={"source_hidden": true}
 def accuracy_without_labels(images, labels, epsilon):
@@ -810,9 +834,9 @@ luck = ((guessed != y) & (pushed == y)).sum()
 print(f"correct: {found:.1%} without the labels, {with_truth:.1%} with them; {luck} wrong images became correct")
 
 # %% [markdown] tags=["homework"] slideshow={"slide_type": "skip"}
-# **4. Make it a frog.** With `targeted=True`, `labels` are the classes to be reached, and FGSM walks *down* their loss. Write
-# `reached(target, images, labels, epsilon)`: of the images of *other* classes, the fraction that `model` predicts as `target`
-# after the attack. Why is it lower than the success rate of the untargeted attack?
+# **4. Make it a frog.** With `targeted=True`, `labels` are the classes to be reached, and FGSM walks *down* their
+# loss. Write `reached(target, images, labels, epsilon)`: of the images of *other* classes, the fraction that `model`
+# predicts as `target` after the attack. Why is it lower than the success rate of the untargeted attack?
 
 # %% tags=["homework", "solution"] slideshow={"slide_type": "skip"} jupyter={"source_hidden": true}
 def reached(target, images, labels, epsilon):
@@ -833,8 +857,8 @@ assert np.isclose(found, expected), f"got {found:.3f}, expected {expected:.3f}"
 print(f"correct: {found:.1%} become frogs; for the untargeted attack eight more wrong classes count as success")
 
 # %% [markdown] tags=["homework"] slideshow={"slide_type": "skip"}
-# **5. PGD by hand.** Write `my_pgd(images, labels, epsilon, step_size, steps)` from your `my_fgsm`, starting at the images
-# themselves. Each step is followed by the projection into the ℓ∞ ball around the *original* images.
+# **5. PGD by hand.** Write `my_pgd(images, labels, epsilon, step_size, steps)` from your `my_fgsm`, starting at the
+# images themselves. Each step is followed by the projection into the ℓ∞ ball around the *original* images.
 
 # %% tags=["homework", "solution"] slideshow={"slide_type": "skip"} jupyter={"source_hidden": true}
 def my_pgd(images, labels, epsilon, step_size, steps):
@@ -848,7 +872,7 @@ def my_pgd(images, labels, epsilon, step_size, steps):
 x, y = images[:100], labels[:100].astype(int)
 moved = np.asarray(my_pgd(x, y, 4 / 255, 1 / 255, 10))
 farthest = abs(moved - x).max()
-assert farthest <= 4 / 255 + 1e-6, f"a value has moved by {255 * farthest:.1f}/255: project after each step, around the original"
+assert farthest <= 4 / 255 + 1e-6, f"{255 * farthest:.1f}/255 is too far: project after each step, around the original"
 assert farthest > 2 / 255, "no value has moved by more than 2/255: does each step start where the last one ended?"
 assert moved.min() >= 0 and moved.max() <= 1, "some values are outside [0, 1]"
 one_step, many = (evaluation.accuracy(model, part, y) for part in (attacks.fgsm(model, x, y, 4 / 255), moved))

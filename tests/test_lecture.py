@@ -18,7 +18,7 @@ def code_cells(name, *parts):
 
 @pytest.fixture
 def walk(monkeypatch, capsys):
-    """Runs code cells in this process and returns their names and their words, without digits: sentences, not numbers."""
+    """Runs code cells in this process; returns their names and what they say without digits: sentences, not numbers."""
     said = []
 
     def display(*objects, **_):
@@ -106,7 +106,7 @@ def test_the_price_is_said_like_for_like_or_with_its_confounders(walk, monkeypat
     _, alone = walk(cells)
     recorded = True
     _, both = walk(cells)
-    assert "not the price of the attack alone" in alone and "so the difference is the price" in both
+    assert "not the price of the attack" in alone and "so the difference is the price" in both
     assert "AutoAttack" not in alone and "AutoAttack combines four attacks" in both
     assert "standard-twin" not in alone and "images that standard-twin classifies correctly" in both
 
@@ -139,7 +139,8 @@ WRONG = {
     "success_rate": [
         ("return np.mean(evaluation.predictions(model, adversarial) != labels)", "wrong without an attack"),
         (
-            "a, b = (evaluation.predictions(model, x) == labels for x in (images, adversarial)); return np.mean(a & ~b)",
+            "a = evaluation.predictions(model, images) == labels\n"
+            "    return np.mean(a & (evaluation.predictions(model, adversarial) != labels))",
             "not by all images",
         ),
     ],
@@ -172,13 +173,16 @@ WRONG = {
             "x = images\n    for _ in range(steps):\n        x = my_fgsm(x, labels, step_size)\n    return x",
             "project after each step",
         ),
-        ("for _ in range(steps):\n        x = my_fgsm(images, labels, step_size)\n    return x", "where the last one ended"),
+        (
+            "for _ in range(steps):\n        x = my_fgsm(images, labels, step_size)\n    return x",
+            "where the last one ended",
+        ),
     ],
     "fraction_left": [
         ("return evaluation.accuracy(network, attacks.fgsm(network, images, labels, 16 / 255), labels)", "divide it"),
         (
-            "a, b = (evaluation.accuracy(network, attacks.fgsm(network, images, labels, k / 255), labels) for k in (8, 16))\n"
-            "    return a / b",
+            "small, large = (attacks.fgsm(network, images, labels, k / 255) for k in (8, 16))\n"
+            "    return evaluation.accuracy(network, small, labels) / evaluation.accuracy(network, large, labels)",
             "upside down",
         ),
     ],
@@ -195,7 +199,7 @@ WRONG = {
     ],
     "transfer": [
         ("return evaluation.accuracy(source, attacks.fgsm(source, images, labels, epsilon), labels)", "judge `target`"),
-        ("return evaluation.accuracy(source, attacks.fgsm(target, images, labels, epsilon), labels)", "not vice versa"),
+        ("return evaluation.accuracy(source, attacks.fgsm(target, images, labels, epsilon), labels)", "attack `source`, judge `target`"),
     ],
     "worst_case": [
         ("return np.mean([evaluation.accuracy(network, x, labels) for x in attacked])", "no worst case"),
