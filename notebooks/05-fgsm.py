@@ -108,7 +108,7 @@ print(f"your bet: {my_level}/255; the attack needs {wrong[0] if wrong.size else 
 # %% [markdown] tags=["core"] slideshow={"slide_type": "slide"}
 # ## The threat model
 #
-# State what the attacker may do. Ours is an **evasion attack**: it changes the input of a trained network.
+# Ours is an **evasion attack**: it changes the input of a trained network.
 #
 # | | |
 # | --- | --- |
@@ -195,10 +195,10 @@ figures.show(
 # %% [markdown] tags=["core"] slideshow={"slide_type": "slide"}
 # ## The method: one step and one clip
 #
-# $$x_{\text{adv}} = \operatorname{clip}_{[0,1]}\bigl(x + \varepsilon \cdot \operatorname{sign}(\nabla_x L(x, y))\bigr)$$
+# $$x_{\text{adv}} = \operatorname{clip}_{[0,1]}(x + \varepsilon \cdot \operatorname{sign}(\nabla_x L(x, y)))$$
 #
-# (Goodfellow, Shlens and Szegedy, 2015.) Clipping keeps the result an image. This code runs here; its loss, the
-# log-odds, is explained under "When float32 lies".
+# (Goodfellow, Shlens and Szegedy, 2015.) Clipping keeps the result an image. "When float32 lies" explains the loss in
+# this code, the log-odds:
 
 # %% tags=["core"]
 figures.show_source(attacks.fgsm, attacks.gradient_sign, attacks.input_gradient, attacks.perturb)
@@ -425,7 +425,7 @@ figures.show(
 # - **FGSM** is one step of size ε along the sign of the loss's input gradient, then a clip.
 # - **The sign** maximises the linearised loss; random-sign noise does far less.
 # - **Original, perturbation and adversarial image** show one case. A rate needs many images, an ε and a control.
-# - **An attack looks weak** when it takes a single step, or when float32 spoils its gradient.
+# - **An attack looks weak** when it takes one step only, or when float32 spoils its gradient.
 #
 # Next: can a network be made robust? [06-defence](06-defence.ipynb)
 
@@ -571,7 +571,7 @@ if clean_part - fine > 0.05:
         "width differ as well, so the cause is open until the same recipe has been run without whitening."
     )
 else:
-    found = f"On {dataset.name} airbench loses {100 * (clean_part - fine):.1f} points to fine noise, as good as nothing."
+    found = f"On {dataset.name} airbench loses {100 * (clean_part - fine):.1f} points to fine noise: very little."
 print(found)
 
 # %% [markdown] tags=["optional"] slideshow={"slide_type": "skip"}

@@ -199,7 +199,10 @@ WRONG = {
     ],
     "transfer": [
         ("return evaluation.accuracy(source, attacks.fgsm(source, images, labels, epsilon), labels)", "judge `target`"),
-        ("return evaluation.accuracy(source, attacks.fgsm(target, images, labels, epsilon), labels)", "attack `source`, judge `target`"),
+        (
+            "return evaluation.accuracy(source, attacks.fgsm(target, images, labels, epsilon), labels)",
+            "attack `source`, judge `target`",
+        ),
     ],
     "worst_case": [
         ("return np.mean([evaluation.accuracy(network, x, labels) for x in attacked])", "no worst case"),
