@@ -387,16 +387,46 @@ def test_gains_are_those_of_the_rounded_accuracies_beside_them():
 # 05-fgsm and 06-defence
 
 
-def test_under_attacks_labels_a_curve_that_stops_early_where_no_other_goes_on():
-    curves = {"FGSM": (range(5), [0.8, 0.4, 0.2, 0.1, 0.1], figures.ORANGE), "PGD": ((0, 2), [0.8, 0.0], figures.GREEN)}
-    figure = figures.robustness_curves({"one": curves, "two": curves}, 2 / 255)
+def curves(**more):
+    return {"FGSM": (range(5), [0.8, 0.4, 0.2, 0.1, 0.1]), "PGD": ((0, 2), [0.8, 0.0])} | more
+
+
+def test_robustness_curves_name_what_stops_early_where_no_other_curve_continues():
+    figure = figures.robustness_curves({"one": curves(), "two": curves(AutoAttack=([2], [0.0]))}, 2)
     assert_nothing_is_cut_off(figure)
-    assert [words(figure).count(word) for word in ("FGSM", "PGD", "one", "two")] == [2, 2, 1, 1]
+    assert [words(figure).count(word) for word in ("FGSM", "PGD", "AutoAttack", "one", "two")] == [2, 2, 1, 1, 1]
     assert list(figure.axes[0].lines[1].get_ydata()) == [80, 0]
     assert next(text for text in figure.axes[0].texts if text.get_text() == "PGD").get_position()[0] < 0
+    assert all(axis.get_ylim() == (0, 100) for axis in figure.axes)
 
 
-def test_still_right_names_the_classes_that_are_furthest_apart():
+def test_accuracy_against_epsilon_names_the_gap_at_the_marked_level():
+    noise, fgsm = ((0, 2, 4), [0.8, 0.78, 0.7]), ((0, 1, 2, 3, 4), [0.8, 0.5, 0.3, 0.2, 0.1])
+    figure = figures.accuracy_against_epsilon({"random-sign noise": noise, "FGSM": fgsm}, marked=2)
+    assert_nothing_is_cut_off(figure)
+    assert {"48 points\nat ε = 2/255", "random-sign noise", "FGSM"} <= set(words(figure))
+
+
+def test_attack_grid_shows_original_perturbation_and_adversarial_image_of_each(images):
+    original = data.to_float(images[:4])
+    adversarial = np.clip(original + np.float32(0.1) * np.where(original > 0.5, 1, -1), 0, 1).astype(np.float32)
+    figure = figures.attack_grid(original, adversarial, ["automobile →\nautomobile\n(wrong before)"] * 4, 0.1)
+    assert_nothing_is_cut_off(figure)
+    shown = [axis.images[0].get_array() for axis in figure.axes if axis.images]
+    assert len(shown) == 12
+    for number in range(4):
+        first, change, last = shown[3 * number : 3 * number + 3]
+        assert np.array_equal(first, original[number]) and np.array_equal(last, adversarial[number])
+        assert np.allclose(change, figures.amplified(adversarial[number] - original[number], 0.1))
+
+
+def test_sign_agreement():
+    figure = figures.sign_agreement(np.array([-2.0, 5.0, 20.0]), np.array([1.0, 0.99, 0.55]), 16.6)
+    assert_nothing_is_cut_off(figure)
+    assert figure.axes[0].lines[0].get_ydata() == pytest.approx([100, 99, 55])
+
+
+def test_survival_curve_names_the_classes_that_are_furthest_apart():
     classes = np.array([np.full(10, 0.9), np.linspace(0.2, 0.8, 10), np.linspace(0.1, 0.2, 10)])
     figure = figures.survival_curve((0, 1, 2), classes.mean(axis=1), classes, NAMES)
     assert_nothing_is_cut_off(figure)
@@ -404,16 +434,17 @@ def test_still_right_names_the_classes_that_are_furthest_apart():
 
 
 def test_epochs_under_attack():
-    history = {"loss": [2, 1], "test_accuracy": [0.5, 0.6], "fgsm_accuracy": [0.3, 0.7], "pgd_accuracy": [0.3, 0.0]}
-    figure = figures.epochs_under_attack(history)
+    history = {"loss": [2, 1], "fgsm_accuracy": [0.3, 0.7], "pgd_accuracy": [0.3, 0.0]}
+    figure = figures.epochs_under_attack(history, {"clean": 0.6, "FGSM, predicted label": 0.65})
     assert_nothing_is_cut_off(figure)
-    assert [list(line.get_ydata()) for line in figure.axes[0].lines] == [[50, 60], [30, 70], [30, 0]]
-    assert {"untouched", "FGSM", "PGD"} <= set(words(figure))
+    assert [list(line.get_ydata()) for line in figure.axes[0].lines] == [[30, 70], [30, 0], [60], [65]]
+    assert {"clean", "FGSM", "FGSM, predicted label", "PGD"} <= set(words(figure))
 
 
-def test_untouched_and_attacked_keeps_the_names_of_neighbours_apart():
-    points = {"a network": (0.75, 0.40, figures.BLUE), "another one": (0.74, 0.41, figures.BLUE)}
-    figure = figures.clean_vs_robust(points)
+def test_clean_vs_robust_keeps_the_values_of_a_row_apart():
+    close = {"clean": 0.75, "FGSM": 0.47, "PGD": 0.42, "AutoAttack": 0.38}
+    figure = figures.clean_vs_robust({"a network": close, "another one": close | {"PGD": 0.0}}, 8 / 255)
     assert_nothing_is_cut_off(figure)
-    first, second = (text.get_window_extent() for text in figure.axes[0].texts)
-    assert not first.overlaps(second)
+    boxes = [text.get_window_extent() for text in figure.axes[0].texts]
+    assert len(boxes) == 8 and not any(a.overlaps(b) for n, a in enumerate(boxes) for b in boxes[:n])
+    assert {"clean", "FGSM", "PGD", "AutoAttack", "another one"} <= set(words(figure))

@@ -1,249 +1,79 @@
-"""What 05 and 06 say follows from the records: other numbers change a sentence or stop the notebook, and an exercise's
-self-check tells a wrong solution what is wrong with it."""
+"""The lecture edition in a real JupyterLab and a real browser: what the class sees, and that no source changes."""
 
-import re
+import json
+import subprocess
+import time
+from contextlib import contextmanager
+from pathlib import Path
 
-import jupytext
 import pytest
-from IPython.display import Markdown
+from playwright.sync_api import expect
+from test_browser import CHROMIUM, browser  # noqa: F401, the fixture of a real browser
 
-from helpers import data, figures, robustness, runs
-from helpers.editions.cells import NOTEBOOKS, part, tags
+from helpers.editions import cells, lecture
 
+ROOT = Path(__file__).resolve().parents[1]
+IDLE = "() => window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel?.status === 'idle'"
+# Every code cell down to the first heading "Appendix" has a number, none a star.
+CORE_HAS_RUN = """() => {
+  const cells = jupyterapp.shell.currentWidget.content.widgets.map((widget) => widget.model);
+  const end = cells.findIndex((cell) => cell.sharedModel.source.startsWith("# Appendix"));
+  return cells.slice(0, end).every((cell) => cell.type !== "code" || cell.executionState === "idle" && cell.executionCount);
+}"""
 
-def code_cells(name, *parts):
-    cells = jupytext.read(NOTEBOOKS / f"{name}.py", fmt="py:percent").cells
-    return [cell for cell in cells if cell.cell_type == "code" and part(cell) in parts]
-
-
-@pytest.fixture
-def walk(monkeypatch, capsys):
-    """Runs code cells in this process; returns their names and what they say without digits: sentences, not numbers."""
-    said = []
-
-    def display(*objects, **_):
-        said.extend(shown.data for shown in objects if isinstance(shown, Markdown))
-
-    monkeypatch.setattr(figures.notebook, "display", display)
-
-    def run(cells, scope=None):
-        said.clear()
-        scope = {"__name__": "lecture"} if scope is None else scope
-        for cell in cells:
-            exec(compile(cell.source, cell.source.split("\n")[0], "exec"), scope)
-        return scope, re.sub(r"[\d.,]+", "#", "\n".join([*said, capsys.readouterr().out]))
-
-    return run
+pytestmark = pytest.mark.skipif(not CHROMIUM, reason="no chromium found: apt install chromium, or set CHROMIUM to one")
 
 
-@pytest.fixture(params=["cifar10", "sketches"])
-def dataset_name(request, monkeypatch, dataset):
-    if request.param != "sketches" and dataset.name != request.param:
-        pytest.skip("CIFAR-10 is not here")
-    monkeypatch.setenv("LECTURE_DATASET", request.param)
-    return request.param
+@contextmanager
+def serving(folder, runtime):
+    """The address and the token of a JupyterLab as `make lecture` starts it. Jupyter chooses the port, and tells."""
+    command, environment = lecture.server(
+        folder, "--no-browser", "--allow-root", "--ip=127.0.0.1", "--expose-app-in-browser"
+    )
+    environment |= {"JUPYTER_RUNTIME_DIR": str(runtime)}
+    with open(runtime / "lab.log", "w+") as log:
+        server = subprocess.Popen(command, env=environment, cwd=folder, stdout=log, stderr=subprocess.STDOUT)
+        try:
+            while not (notes := list(runtime.glob("jpserver-*.json"))) or not notes[0].read_text():
+                assert server.poll() is None, (runtime / "lab.log").read_text()[-2000:]
+                time.sleep(0.1)
+            note = json.loads(notes[0].read_text())
+            yield note["url"], note["token"]
+        finally:
+            server.terminate()
+            server.wait(60)
 
 
-def exchange(monkeypatch, one, other):
-    """Whoever asks for the record of one network gets that of the other."""
-    exchanged = {one: other, other: one}
-    for module, name in ((runs, "load"), (runs, "read_record"), (robustness, "load")):
-        original = getattr(module, name)
-
-        def load(wanted, *rest, original=original):
-            return original(exchanged.get(wanted, wanted), *rest)
-
-        monkeypatch.setattr(module, name, load)
+def tracked():
+    """Names and contents of all files that git tracks, as git sees them."""
+    return subprocess.run(["git", "status", "--porcelain"], cwd=ROOT, capture_output=True, text=True).stdout + str(
+        {path: path.stat().st_mtime_ns for path in (ROOT / "notebooks").iterdir()}
+    )
 
 
-@pytest.mark.parametrize("name", ["05-fgsm", "06-defence"])
-def test_the_core_runs_on_both_data_sets(name, walk, dataset_name):
-    _, words = walk(code_cells(name, "core"))
-    assert dataset_name.replace("10", "#") in words
-
-
-@pytest.mark.parametrize(
-    "name, one, other",
-    [
-        ("05-fgsm", "vgg3", "adversarial-fgsm"),
-        ("06-defence", "vgg3", "adversarial-fgsm"),
-        ("06-defence", "catastrophic-overfitting", "adversarial-fgsm"),
-    ],
-)
-def test_exchanged_records_stop_the_notebook_or_change_its_words(name, one, other, walk, monkeypatch):
-    monkeypatch.setenv("LECTURE_DATASET", "sketches")
-    exchange(monkeypatch, one, other)
-    with pytest.raises(AssertionError, match="[a-z]"):
-        walk(code_cells(name, "core"))
-
-
-def until_the_price(cells):
-    last = next(place for place, cell in enumerate(cells) if "clean_vs_robust" in cell.source)
-    return cells[: last + 1]
-
-
-def collapse_cells(cells):
-    first = next(place for place, cell in enumerate(cells) if "catastrophic-overfitting" in cell.source)
-    return [*(cell for cell in cells if "setup" in tags(cell)), *cells[first : first + 2]]
-
-
-def test_the_price_is_said_like_for_like_or_with_its_confounders(walk, monkeypatch, tmp_path):
-    """Without a record of standard-twin and AutoAttack; and with both, for which airbench's record stands in."""
-    monkeypatch.setenv("LECTURE_DATASET", "sketches")
-    cells, folder, load = until_the_price(code_cells("06-defence", "core")), runs.folder, robustness.load
-
-    def with_autoattack(name, *rest):
-        found = {attack: values for attack, values in load(name, *rest).items() if attack != "AutoAttack"}
-        return found | ({"AutoAttack": {"levels": [8], "accuracy": [0.0]}} if recorded else {})
-
-    def twin_folder(name, *rest):
-        twin = folder("airbench", *rest) if recorded else tmp_path
-        return twin if name == "standard-twin" else folder(name, *rest)
-
-    monkeypatch.setattr(runs, "folder", twin_folder)
-    monkeypatch.setattr(robustness, "load", with_autoattack)
-    recorded = False
-    _, alone = walk(cells)
-    recorded = True
-    _, both = walk(cells)
-    assert "not the price of the attack" in alone and "so the difference is the price" in both
-    assert "AutoAttack" not in alone and "AutoAttack combines four attacks" in both
-    assert "standard-twin" not in alone and "images that standard-twin classifies correctly" in both
-
-
-def test_a_collapse_is_reported_where_there_is_one_and_only_there(walk, monkeypatch):
-    monkeypatch.setenv("LECTURE_DATASET", "sketches")
-    cells, load = collapse_cells(code_cells("06-defence", "core")), runs.load
-    histories = {
-        "It does": {"pgd_accuracy": [0.3, 0.2, 0.0], "fgsm_accuracy": [0.3, 0.4, 0.8]},
-        "Not on sketches": {"pgd_accuracy": [0.2, 0.3, 0.4], "fgsm_accuracy": [0.3, 0.4, 0.5]},
-    }
-    for verdict, history in histories.items():
-
-        def with_history(name, dataset, history=history):
-            run = load(name, dataset)
-            return runs.Run(run.model, run.record | {"history": history | {"loss": [2.0, 1.5, 1.0]}})
-
-        monkeypatch.setattr(runs, "load", with_history)
-        _, words = walk(cells)
-        assert verdict in words and all(other == verdict or other not in words for other in histories)
-
-
-# Typical wrong solutions, and a word of the hint that each of them gets.
-WRONG = {
-    "my_fgsm": [
-        ("return images + np.float32(epsilon) * attacks.gradient_sign(model, images, labels)", r"outside \[0, 1\]"),
-        ("return attacks.fgsm(model, images, labels, epsilon, targeted=True)", "climb the loss, or descend"),
-        ("return np.clip(images + epsilon * np.zeros_like(images), 0, 1)", "take the sign"),
-    ],
-    "success_rate": [
-        ("return np.mean(evaluation.predictions(model, adversarial) != labels)", "wrong without an attack"),
-        (
-            "a = evaluation.predictions(model, images) == labels\n"
-            "    return np.mean(a & (evaluation.predictions(model, adversarial) != labels))",
-            "not by all images",
-        ),
-    ],
-    "accuracy_without_labels": [
-        (
-            "own = evaluation.predictions(model, images)\n"
-            "    return evaluation.accuracy(model, attacks.fgsm(model, images, own, epsilon), own)",
-            "true labels",
-        ),
-        (
-            "return evaluation.accuracy(model, attacks.fgsm(model, images, labels, epsilon), labels)",
-            "must not see the true labels",
-        ),
-    ],
-    "reached": [
-        (
-            "wanted = np.full(len(images), target)\n"
-            "    x = attacks.fgsm(model, images, wanted, epsilon, targeted=True)\n"
-            "    return np.mean(evaluation.predictions(model, x) == target)",
-            "leave out the images",
-        ),
-        (
-            "x = images[labels != target]\n    wanted = np.full(len(x), target)\n"
-            "    return np.mean(evaluation.predictions(model, attacks.fgsm(model, x, wanted, epsilon)) == target)",
-            "targeted=True",
-        ),
-    ],
-    "my_pgd": [
-        (
-            "x = images\n    for _ in range(steps):\n        x = my_fgsm(x, labels, step_size)\n    return x",
-            "project after each step",
-        ),
-        (
-            "for _ in range(steps):\n        x = my_fgsm(images, labels, step_size)\n    return x",
-            "where the last one ended",
-        ),
-    ],
-    "fraction_left": [
-        ("return evaluation.accuracy(network, attacks.fgsm(network, images, labels, 16 / 255), labels)", "divide it"),
-        (
-            "small, large = (attacks.fgsm(network, images, labels, k / 255) for k in (8, 16))\n"
-            "    return evaluation.accuracy(network, small, labels) / evaluation.accuracy(network, large, labels)",
-            "upside down",
-        ),
-    ],
-    "lost_and_gained": [
-        (
-            "return tuple((evaluation.predictions(n, images) == labels).sum() for n in (first, second))",
-            "leave out what both do",
-        ),
-        (
-            "a, b = (evaluation.predictions(n, images) == labels for n in (first, second))\n"
-            "    return (~a & b).sum(), (a & ~b).sum()",
-            "the other way round",
-        ),
-    ],
-    "transfer": [
-        ("return evaluation.accuracy(source, attacks.fgsm(source, images, labels, epsilon), labels)", "judge `target`"),
-        (
-            "return evaluation.accuracy(source, attacks.fgsm(target, images, labels, epsilon), labels)",
-            "attack `source`, judge `target`",
-        ),
-    ],
-    "worst_case": [
-        ("return np.mean([evaluation.accuracy(network, x, labels) for x in attacked])", "no worst case"),
-        (
-            "return np.mean(np.any([evaluation.predictions(network, x) == labels for x in attacked], axis=0))",
-            "every attack must fail",
-        ),
-    ],
-}
-
-
-@pytest.mark.parametrize("name", ["05-fgsm", "06-defence"])
-def test_self_checks_accept_the_solution_and_explain_wrong_ones(name, walk, monkeypatch):
-    monkeypatch.setenv("LECTURE_DATASET", "sketches")
-    scope, _ = walk([cell for cell in code_cells(name, "core") if "setup" in tags(cell)])
-    homework = code_cells(name, "homework")
-    assert [sorted(tags(cell) - {"homework"}) for cell in homework] == [["solution"], ["check"]] * (len(homework) // 2)
-    for solution, check in zip(homework[::2], homework[1::2]):
-        function = re.search(r"def (\w+)", solution.source)[1]
-        head = re.search(r"def .*:", solution.source)[0]
-        for body, hint in WRONG[function]:
-            exec(f"{head}\n    {body}", scope)
-            with pytest.raises(AssertionError, match=hint):
-                walk([check], scope)
-        assert "correct: " in walk([solution, check], scope)[1]
-
-
-def test_every_exercise_is_tried_wrongly():
-    functions = [
-        re.search(r"def (\w+)", cell.source)[1]
-        for name in ("05-fgsm", "06-defence")
-        for cell in code_cells(name, "homework")
-        if "solution" in tags(cell)
-    ]
-    assert sorted(functions) == sorted(WRONG)
-
-
-def test_the_figures_take_all_their_curves_from_the_same_images():
-    for path in sorted(runs.RECORDED.glob("*/*/attacks.json")):
-        report = robustness.load(path.parts[-2], path.parts[-3])
-        first = data.ORIGINAL_TEST_IMAGES if path.parts[-3] == "cifar10" else 1000
-        assert report["n"] == first and "n_pgd" not in report, path
-        clean = {tuple(report[a]["levels"]).index(0): a for a in ("FGSM", "random-sign noise", "PGD")}
-        assert len({round(report[a]["accuracy"][place], 9) for place, a in clean.items()}) == 1, path
+def test_a_walk_through_the_lecture(browser, tmp_path):  # noqa: F811
+    folder, before = tmp_path / "lecture", tracked()
+    lecture.write(folder, {"01-data": cells.stored()["01-data"]})
+    page = browser.new_page(viewport={"width": 1280, "height": 720})
+    with serving(folder, tmp_path) as (url, token):
+        page.goto(f"{url}?token={token}")  # as the browser opens it
+        page.wait_for_function(IDLE, timeout=120_000)
+        assert "/doc/tree/01-data.ipynb" in page.url  # one document, and the first one
+        expect(page.get_by_role("heading", name="01 · What does the network get to see?")).to_be_in_viewport()
+        expect(page.locator(".jp-InputPlaceholder, .jp-Placeholder-content").first).to_be_visible()
+        assert page.locator(".jp-OutputArea-output, .jp-Notification").count() == 0
+        size = "(node) => parseFloat(getComputedStyle(node).fontSize)"
+        assert page.locator(".jp-RenderedMarkdown p").first.evaluate(size) >= 18
+        assert page.locator(".jp-CodeCell .cm-content").last.evaluate(size) >= 16
+        core = page.evaluate(
+            "() => jupyterapp.shell.currentWidget.content.widgets"
+            ".findIndex((widget) => widget.model.sharedModel.source.startsWith('# Appendix'))"
+        )
+        for _ in range(core):
+            page.keyboard.press("Shift+Enter")
+        page.wait_for_function(CORE_HAS_RUN, timeout=180_000)
+        expect(page.locator(".jp-RenderedText[data-mime-type='application/vnd.jupyter.stderr']")).to_have_count(0)
+        page.evaluate("() => jupyterapp.commands.execute('docmanager:save')")
+        expect(page.locator(".jp-Notification")).to_have_count(0)
+    page.close()
+    assert tracked() == before
