@@ -112,7 +112,8 @@ def accuracies(name):
 at_level = {name: accuracies(name) for name in names}
 before, after = at_level[standard], at_level["adversarial-fgsm"]
 assert before["PGD"] < 0.1 < 0.3 < after["PGD"] < after["clean"], "robust accuracy is gained, not all of it"
-assert np.isclose(before["clean"], correct[standard].mean(), atol=2e-3), "the report and the bet take the same images"
+same_images = reports[standard]["n"] == len(images)
+assert not same_images or np.isclose(before["clean"], correct[standard].mean()), "the report is of another network"
 
 # %% tags=["core", "reveal"]
 like_for_like = standard == "standard-twin"
