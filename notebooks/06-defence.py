@@ -36,6 +36,7 @@ check.ready()
 import numpy as np
 
 from helpers import attacks, data, evaluation, figures, robustness, runs, training
+from helpers.autoattack import ATTACKS
 from helpers.backend import tf
 from helpers.explorer import FgsmExplorer
 
@@ -102,14 +103,21 @@ print(f"your bet: {my_bet} of 100; lost: {lost:.0f}")
 level = robustness.REPORT_LEVEL
 
 
-def accuracies(name):
-    """Clean accuracy and accuracy under each recorded attack at the report's level, all on the same images."""
-    under = {attack: reports[name][attack] for attack in ("FGSM", "PGD", "AutoAttack") if attack in reports[name]}
-    clean = {"clean": reports[name]["FGSM"]["accuracy"][0]}
-    return clean | {attack: found["accuracy"][list(found["levels"]).index(level)] for attack, found in under.items()}
+def recorded_curves(name):
+    """Levels and accuracies under each recorded attack on a network, all on the same images."""
+    found = reports[name]
+    curves = {key: (found[key]["levels"], found[key]["accuracy"]) for key in ("random-sign noise", "FGSM", "PGD")}
+    if len(found.get("AutoAttack", {}).get("attacks", ())) == len(ATTACKS):
+        curves["AutoAttack"] = [found["AutoAttack"]["level"]], [found["AutoAttack"]["accuracy"]]
+    return curves
 
 
-at_level = {name: accuracies(name) for name in names}
+curves = {name: recorded_curves(name) for name in names}
+at_level = {
+    name: {"clean": reports[name]["FGSM"]["accuracy"][0]}
+    | {attack: accuracies[list(levels).index(level)] for attack, (levels, accuracies) in found.items()}
+    for name, found in curves.items()
+}
 before, after = at_level[standard], at_level["adversarial-fgsm"]
 assert before["PGD"] < 0.1 < 0.3 < after["PGD"] < after["clean"], "robust accuracy is gained, not all of it"
 same_images = reports[standard]["n"] == len(images)
@@ -124,8 +132,12 @@ confounders = (
     "not the price of the attack alone."
 )
 autoattack = " AutoAttack combines four attacks." if any("AutoAttack" in found for found in at_level.values()) else ""
+drawn = {
+    name: {key: accuracy for key, accuracy in found.items() if key != "random-sign noise"}
+    for name, found in at_level.items()
+}
 figures.show(
-    figures.clean_vs_robust(at_level, level / 255),
+    figures.clean_vs_robust(drawn, level / 255),
     f"Accuracy on the first {reports[standard]['n']:,} {dataset.name} test images, clean and under attack. Under "
     f"PGD at ε = {level}/255 {standard} keeps {before['PGD']:.1%} and adversarial-fgsm {after['PGD']:.1%}; on clean "
     f"images adversarial-fgsm has {after['clean']:.1%} against {before['clean']:.1%}. {confounders}{autoattack}",
@@ -260,25 +272,20 @@ figures.show(
 # %% tags=["core"] slideshow={"slide_type": "skip"}
 vulnerable = at_level["vgg3"]
 assert vulnerable["clean"] > 0.7 and vulnerable["PGD"] < 0.1, "take home 1"
-noise = reports["vgg3"]["random-sign noise"]
-under_noise = noise["accuracy"][list(noise["levels"]).index(level)]
-assert vulnerable["clean"] - under_noise < (vulnerable["clean"] - vulnerable["FGSM"]) / 4, "take home 2"
+loss_to_noise, loss_to_fgsm = (vulnerable["clean"] - vulnerable[key] for key in ("random-sign noise", "FGSM"))
+assert loss_to_noise < loss_to_fgsm / 4, "take home 2"
 print("the sentences of 'What we saw' follow from the recorded numbers")
 
 # %% [markdown] tags=["optional"] slideshow={"slide_type": "skip"}
 # ## Optional: all recorded numbers
 
 # %% tags=["optional"]
-def at_report_level(name, attack):
-    found = reports[name].get(attack)
-    return f"{found['accuracy'][list(found['levels']).index(level)]:.1%}" if found else "not recorded"
-
-
-tried = ("random-sign noise", "FGSM", "PGD", "AutoAttack")
+conditions = ("clean", "random-sign noise", "FGSM", "PGD", "AutoAttack")
 rows = [
-    (name, f"{at_level[name]['clean']:.1%}", *(at_report_level(name, attack) for attack in tried)) for name in names
+    (name, *(f"{found[condition]:.1%}" if condition in found else "not recorded" for condition in conditions))
+    for name, found in at_level.items()
 ]
-figures.show_table(["network", "clean", *tried], rows)
+figures.show_table(["network", *conditions], rows)
 print(f"attacks at ε = {level}/255; all on the first {reports[standard]['n']:,} test images")
 
 # %% tags=["optional"]
@@ -293,10 +300,7 @@ print("vgg3 was trained for many more epochs by another optimiser: its minutes d
 # ## Optional: accuracy against ε, standard and adversarially trained
 
 # %% tags=["optional"]
-panels = {
-    name: {a: (reports[name][a]["levels"], reports[name][a]["accuracy"]) for a in tried if a in reports[name]}
-    for name in (standard, "adversarial-fgsm")
-}
+panels = {name: curves[name] for name in (standard, "adversarial-fgsm")}
 left = {name: found["FGSM"] - found["PGD"] for name, found in at_level.items()}
 figures.show(
     figures.robustness_curves(panels, level),

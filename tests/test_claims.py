@@ -92,7 +92,8 @@ def test_the_price_is_said_like_for_like_or_with_its_confounders(walk, monkeypat
 
     def with_autoattack(name, *rest):
         found = {attack: values for attack, values in load(name, *rest).items() if attack != "AutoAttack"}
-        return found | ({"AutoAttack": {"levels": [8], "accuracy": [0.0]}} if recorded else {})
+        entry = {"level": 8, "accuracy": 0.0, "attacks": [{}] * 4}
+        return found | ({"AutoAttack": entry} if recorded else {})
 
     def twin_folder(name, *rest):
         twin = folder("airbench", *rest) if recorded else tmp_path

@@ -149,8 +149,8 @@ def _draw_curves(axis, curves):
 def sign_agreement(lead, agreement, limit):
     """Of each image's signs, the percentage that survives in float32, against the lead of the true class.
 
-    `lead` (n,) is the true class's logit minus the largest other logit, `agreement` (n,) a fraction in [0, 1]; from a
-    lead of about `limit` on, the probability of the true class rounds to 1.
+    `lead` (n,) is log(p / (1 − p)), by how much the true class leads all others taken together, `agreement` (n,) a
+    fraction in [0, 1]; from a lead of about `limit` on, p rounds to 1.
     """
     figure, axis = new_figure(height=4.4)
     axis.plot(lead, 100 * agreement, "o", color=FGSM, markersize=6, alpha=0.6)
@@ -158,7 +158,7 @@ def sign_agreement(lead, agreement, limit):
     axis.text(limit - 0.3, 62, "p rounds to 1\nfrom here on", color=GREY, ha="right", va="center")
     axis.axhline(50, color=GREY, linewidth=1.5, linestyle=":")
     axis.text(min(lead), 48.5, "a coin flip for every sign", color=GREY, va="top")
-    axis.set(xlabel="lead of the true class's logit", ylabel="correct signs (%)", ylim=(40, 102))
+    axis.set(xlabel="lead of the true class, log(p / (1 − p))", ylabel="correct signs (%)", ylim=(40, 102))
     return figure
 
 
