@@ -74,7 +74,7 @@ explorer
 # %% [markdown] tags=["core", "bet"] slideshow={"slide_type": "subslide"}
 # ### Guess the ε
 #
-# The network classifies the running image correctly. From which ε on, in levels out of 255, does FGSM fool it?
+# The network classifies the running image correctly. What is the smallest ε, in levels out of 255, that fools it?
 
 # %% tags=["core", "bet"]
 my_level = 16  # the level at which many people first notice that something is wrong
@@ -85,7 +85,7 @@ _, predicted = attacks.epsilon_sweep(model, images[one], labels[one], levels / 2
 wrong = levels[predicted[:, 0] != true]
 assert predicted[0, 0] == true, "the running image must be classified correctly before the attack"
 if wrong.size:
-    print(f"{data.CLASS_NAMES[true]} → {data.CLASS_NAMES[predicted[wrong[0], 0]]} from ε = {wrong[0]}/255 on")
+    print(f"first fooled at ε = {wrong[0]}/255: {data.CLASS_NAMES[true]} → {data.CLASS_NAMES[predicted[wrong[0], 0]]}")
 else:
     print("correct at every ε up to 32/255")
 
@@ -114,8 +114,8 @@ print(f"your bet: {my_level}/255; the attack needs {wrong[0] if wrong.size else 
 # | --- | --- |
 # | goal | any wrong class (*untargeted*) |
 # | knowledge | architecture, weights, gradients (*white box*) |
-# | limit | the **ℓ∞ norm** of the perturbation δ, its largest entry, is at most ε |
-# | range | all 3,072 pixel values stay in [0, 1] |
+# | limit | the **ℓ∞ norm** of the perturbation δ, its largest absolute entry, is at most ε |
+# | range | 3,072 pixel values stay in [0, 1] |
 
 # %% [markdown] tags=["core", "notes"] slideshow={"slide_type": "notes"}
 # <details><summary>Speaker notes</summary>
@@ -226,9 +226,7 @@ epsilon = 8 / 255
 adversarial = attacks.fgsm(model, images[one], labels[one], epsilon)
 before, after = (evaluation.probabilities(model, x)[0] for x in (images[one], adversarial))
 figures.show(
-    figures.adversarial_example(
-        images[one][0], adversarial[0], before, after, true, data.CLASS_NAMES, epsilon
-    ),
+    figures.adversarial_example(images[one][0], adversarial[0], before, after, true, data.CLASS_NAMES, epsilon),
     "The running image before and after FGSM with ε = 8/255. The prediction changes from "
     f"{data.CLASS_NAMES[before.argmax()]} ({before.max():.0%}) to {data.CLASS_NAMES[after.argmax()]} "
     f"({after.max():.0%}); the perturbation is magnified {1 / (2 * epsilon):.0f} times.",
@@ -282,7 +280,7 @@ print(f"your bet: {my_count} of ten; fooled: {fooled.sum()}")
 # <details><summary>Speaker notes</summary>
 #
 # Ten images are too few for an attack success rate: the 95% interval in the caption is tens of points wide. The next
-# slide takes 1,017 images, and all of them count.
+# slide takes about a thousand images, and all of them count.
 #
 # **They will ask:** *Why does a frog remain a frog?* FGSM tries one point per ε. That this point is classified
 # correctly says little about the points around it; PGD, two slides on, tries many.

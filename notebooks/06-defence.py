@@ -14,7 +14,7 @@
 # %% [markdown] tags=["core", "notes"] slideshow={"slide_type": "notes"}
 # <details><summary>Speaker notes</summary>
 #
-# The point: one simple defence works, it costs accuracy on photographs, and it is easy to believe in one that does
+# The point: one simple defence works, it costs clean accuracy on CIFAR-10, and it is easy to believe in one that does
 # not work. Ask first: "How would you defend the network?" Common answers are to blur the image, to add noise, or to
 # hide the gradient.
 #
@@ -243,6 +243,13 @@ figures.show(
 #
 # </details>
 
+# %% tags=["core"] slideshow={"slide_type": "skip"}
+vulnerable = at_level["vgg3"]
+assert vulnerable["clean"] > 0.7 and vulnerable["PGD"] < 0.1, "take home 1"
+loss_to_noise, loss_to_fgsm = (vulnerable["clean"] - vulnerable[key] for key in ("random-sign noise", "FGSM"))
+assert loss_to_noise < loss_to_fgsm / 4, "take home 2"
+print("the sentences of 'What we saw' follow from the recorded numbers")
+
 # %% [markdown] tags=["core"] slideshow={"slide_type": "slide"}
 # ## What we saw
 #
@@ -268,13 +275,6 @@ figures.show(
 # a radius in the Euclidean norm (Cohen, Rosenfeld and Kolter 2019, arXiv:1902.02918).
 #
 # </details>
-
-# %% tags=["core"] slideshow={"slide_type": "skip"}
-vulnerable = at_level["vgg3"]
-assert vulnerable["clean"] > 0.7 and vulnerable["PGD"] < 0.1, "take home 1"
-loss_to_noise, loss_to_fgsm = (vulnerable["clean"] - vulnerable[key] for key in ("random-sign noise", "FGSM"))
-assert loss_to_noise < loss_to_fgsm / 4, "take home 2"
-print("the sentences of 'What we saw' follow from the recorded numbers")
 
 # %% [markdown] tags=["optional"] slideshow={"slide_type": "skip"}
 # ## Optional: all recorded numbers
