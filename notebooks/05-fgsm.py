@@ -354,9 +354,9 @@ figures.show(
 # | --- | --- | --- |
 # | does not clip | pixels outside [0, 1] | clip |
 # | casts the noise to `uint8` | −25 may become 231 | 0.5 + δ/(2ε) |
-# | takes squared error on softmax | weak where confident | log-odds |
+# | takes squared error on softmax | sign wrong where confident | log-odds |
 # | says ε = 2/255, runs 0.1 | readers quote the wrong one | n/255, stated |
-# | draws without a seed | not repeatable | seeded |
+# | draws without seed | not repeatable | seeded |
 #
 # The step itself is correct.
 
@@ -413,8 +413,10 @@ figures.show(
 #
 # **They will ask:** *Do the libraries get this right?* Foolbox, CleverHans and ART differentiate the textbook
 # cross-entropy, so they agree with one another and share the fault (optional cell). *Would float64 help?* Yes, up to
-# a lead of about 37 (ln 2⁵³); the log-odds cost nothing. *Is the loss itself wrong?* No, its value is correct to
-# seven digits; its gradient is what fails.
+# a lead of about 37 (ln 2⁵³); the log-odds cost nothing. *Is the loss itself wrong?* Its value is off by less than
+# 10⁻⁷; its gradient is what fails. *Why does squared error report nearly the exact numbers here?* Its slope in the
+# true logit, −Σpⱼ² over the other classes, does not round away at once. With logits × 20 it fails on most images
+# (optional cell).
 #
 # </details>
 
