@@ -118,12 +118,18 @@ at_level = {
     | {attack: accuracies[list(levels).index(level)] for attack, (levels, accuracies) in found.items()}
     for name, found in curves.items()
 }
+
+# %% tags=["core", "reveal"]
 before, after = at_level[standard], at_level["adversarial-fgsm"]
 assert before["PGD"] < 0.1 < 0.3 < after["PGD"] < after["clean"], "robust accuracy is gained, not all of it"
 same_images = reports[standard]["n"] == len(images)
 assert not same_images or np.isclose(before["clean"], correct[standard].mean()), "the report is of another network"
 
 # %% tags=["core", "reveal"]
+sizes = [found["n"] for found in reports.values()]
+where = f"the first {sizes[0]:,} {dataset.name} test images"
+if len(set(sizes)) > 1:
+    where = f"{dataset.name} test images, not as many for each network ({', '.join(map(str, sizes))})"
 like_for_like = standard == "standard-twin"
 confounders = (
     "standard-twin has the network and recipe of adversarial-fgsm without its attack, so the difference is the price."
@@ -138,7 +144,7 @@ drawn = {
 }
 figures.show(
     figures.clean_vs_robust(drawn, level / 255),
-    f"Accuracy on the first {reports[standard]['n']:,} {dataset.name} test images, clean and under attack. Under "
+    f"Accuracy on {where}, clean and under attack. Under "
     f"PGD at ε = {level}/255 {standard} keeps {before['PGD']:.1%} and adversarial-fgsm {after['PGD']:.1%}; on clean "
     f"images adversarial-fgsm has {after['clean']:.1%} against {before['clean']:.1%}. {confounders}{autoattack}",
 )
@@ -286,7 +292,7 @@ rows = [
     for name, found in at_level.items()
 ]
 figures.show_table(["network", *conditions], rows)
-print(f"attacks at ε = {level}/255; all on the first {reports[standard]['n']:,} test images")
+print(f"attacks at ε = {level}/255, on {where}")
 
 # %% tags=["optional"]
 for name in ("adversarial-fgsm", "adversarial-pgd", *(["standard-twin"] if like_for_like else [])):
@@ -304,7 +310,7 @@ panels = {name: curves[name] for name in (standard, "adversarial-fgsm")}
 left = {name: found["FGSM"] - found["PGD"] for name, found in at_level.items()}
 figures.show(
     figures.robustness_curves(panels, level),
-    f"Accuracy on the first {reports[standard]['n']:,} {dataset.name} test images against ε. At ε = {level}/255 "
+    f"Accuracy on {where} against ε. At ε = {level}/255 "
     f"FGSM leaves {standard} {before['FGSM']:.1%} and adversarial-fgsm {after['FGSM']:.1%}, PGD {before['PGD']:.1%} "
     f"and {after['PGD']:.1%}. On adversarial-fgsm one step comes within {100 * left['adversarial-fgsm']:.1f} points "
     "of PGD.",
@@ -348,7 +354,7 @@ def alignment(network, epsilon, count=500):
     a, b = slopes
     return (a * b).sum(axis=1) / (np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1) + 1e-30)
 
-
+# %% tags=["optional"]
 measured = {
     "adversarial-fgsm": (networks["adversarial-fgsm"], 8 / 255),
     "catastrophic-overfitting": (overfitted.model, trained_on),
@@ -395,23 +401,24 @@ import keras
 pixels = keras.Input((32, 32, 3))
 hard = keras.ops.softmax(50.0 * networks["vgg3"](pixels))
 masked = keras.Model(pixels, keras.ops.log(keras.ops.clip(hard, 1e-7, 1.0)))
-x, y, limit = images[:200], labels[:200], 8 / 255
+two_hundred, their_labels, limit = images[:200], labels[:200], 8 / 255
 remaining = {}
 for target, network, loss in (("probabilities", masked, "cross-entropy"), ("logits", networks["vgg3"], "log-odds")):
     with warnings.catch_warnings():  # of gradients that are zero: the next cell counts them
         warnings.simplefilter("ignore")
-        sign = attacks.gradient_sign(network, x, y, loss=loss)
-        many = attacks.pgd(network, x, y, limit, step_size=limit / 4, steps=20)
-    moved = attacks.perturb(x, sign, limit), many
-    remaining[target] = [evaluation.accuracy(networks["vgg3"], m, y) for m in moved]
+        sign = attacks.gradient_sign(network, two_hundred, their_labels, loss=loss)
+        many = attacks.pgd(network, two_hundred, their_labels, limit, step_size=limit / 4, steps=20)
+    moved = attacks.perturb(two_hundred, sign, limit), many
+    remaining[target] = [evaluation.accuracy(networks["vgg3"], x, their_labels) for x in moved]
     print("attack on the {:>13}: FGSM leaves {:6.1%}, PGD {:6.1%} correct".format(target, *remaining[target]))
 
 # %% tags=["optional"]
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
-    stuck = ~attacks.gradient_sign(masked, x, y, loss="cross-entropy").any(axis=(1, 2, 3))
+    signs = attacks.gradient_sign(masked, two_hundred, their_labels, loss="cross-entropy")
+stuck = ~signs.any(axis=(1, 2, 3))
 assert remaining["logits"][0] < min(remaining["probabilities"]), "the loss decides, not the number of steps"
-print(f"the gradient through the probabilities is zero everywhere for {stuck.sum()} of {len(x)} images")
+print(f"the gradient through the probabilities is zero everywhere for {stuck.sum()} of {len(stuck)} images")
 
 # %% [markdown] tags=["optional"] slideshow={"slide_type": "skip"}
 # A stronger attack through the wrong loss remains blind: steps do not help where the slope is zero. One step along
