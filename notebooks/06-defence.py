@@ -121,7 +121,7 @@ at_level = {
 
 # %% tags=["core", "reveal"]
 before, after = at_level[standard], at_level["adversarial-fgsm"]
-assert before["PGD"] < 0.1 < 0.3 < after["PGD"] < after["clean"], "robust accuracy is gained, not all of it"
+assert before["PGD"] < 0.1 and 0.3 < after["PGD"] < after["clean"], "robust accuracy is gained, not all of it"
 same_images = reports[standard]["n"] == len(images)
 assert not same_images or np.isclose(before["clean"], correct[standard].mean()), "the report is of another network"
 
@@ -137,6 +137,8 @@ confounders = (
     else "vgg3 differs in architecture, optimiser, augmentation and epochs as well, so this is "
     "not the price of the attack alone."
 )
+
+# %% tags=["core", "reveal"]
 autoattack = " AutoAttack combines four attacks." if any("AutoAttack" in found for found in at_level.values()) else ""
 drawn = {
     name: {key: accuracy for key, accuracy in found.items() if key != "random-sign noise"}
@@ -210,7 +212,7 @@ after_training = {
 final = {name: evaluation.accuracy(overfitted.model, x, few_labels) for name, x in after_training.items()}
 pgd, fgsm = (overfitted.history[key] for key in ("pgd_accuracy", "fgsm_accuracy"))
 best = int(np.argmax(pgd))
-collapsed = pgd[-1] < 0.05 < 0.1 < pgd[best] and fgsm[-1] > fgsm[best]
+collapsed = pgd[-1] < 0.05 and pgd[best] > 0.1 and fgsm[-1] > fgsm[best]
 
 # %% tags=["core"]
 verdict = (
