@@ -11,6 +11,7 @@
 
 const PATIENCE = 150; // milliseconds before the view says that it waits
 const LATE = 5000; // and before it says what may be wrong
+const NEAR = 3; // levels of ε: while a slider is dragged, what is shown may lag by as many
 const REST = 400; // milliseconds without a change before a screen reader is told: a drag is one change
 
 export default { render };
@@ -210,10 +211,11 @@ function drawImage(view, model, source, image, level, seen) {
   seen.set(key, Math.max(level, seen.get(key) ?? 0));
   const visible = rays.filter(({ number }) => !view.parts[number].section.hidden);
   for (const ray of visible) {
-    const part = view.parts[ray.number], known = ray.rows[0] && ray.rows[level];
-    if (known) drawNetwork(part, ray, level, model);
-    else if (part.drawn !== key) clearNetwork(part); // another image's prediction would stand beside this one
-    part.drawn = key;
+    const part = view.parts[ray.number], near = part.drawn === key && nearestKnown(ray.rows, level);
+    if (ray.rows[0] && ray.rows[level]) drawNetwork(part, ray, level, model);
+    else if (near) drawNetwork(part, ray, near, model); // a drag that is quicker than the network
+    else if (part.drawn !== key) clearNetwork(part); // another image's prediction would be beside this one
+    if (part.section.dataset.prediction) part.drawn = key;
   }
   drawChart(view.chart, visible, seen.get(key), level, (number) => model.get("titles")[number]);
   drawPictures(view, model, image, rays[pictured(model)], level, names);
@@ -255,6 +257,12 @@ function drawNetwork({ section, said, verdict, bars }, { rows, label }, level, m
       bar.numbers[side].textContent = percent(fraction);
     });
   });
+}
+
+// The computed level of ε that is nearest, if one is at most NEAR away.
+function nearestKnown(rows, level) {
+  const known = [...rows.keys()].filter((k) => k && rows[k] && Math.abs(k - level) <= NEAR);
+  return known.sort((a, b) => Math.abs(a - level) - Math.abs(b - level))[0];
 }
 
 function clearNetwork({ section, said, verdict }) {
