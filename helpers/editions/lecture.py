@@ -32,6 +32,13 @@ STYLE = """.jp-RenderedImage img { width: min(100%, 82vw); max-height: 80vh; obj
 [data-jp-theme-light="false"] .jp-RenderedImage img { filter: invert(0.93) hue-rotate(180deg); }
 [data-jp-theme-light="false"] .jp-RenderedImage img.jp-needs-light-background { filter: brightness(0.85); }
 """
+# What shows buttons that nobody needs in a hall, where it is installed.
+DISABLED = (
+    "@jupyterlab/cell-toolbar-extension",
+    "@jupyterlab/debugger-extension",
+    "@jupyter-notebook/lab-extension",
+    "@jupyter/nbgrader",
+)
 # Run by each kernel of this server before its first cell, while the lecturer reads out the title.
 STARTUP = """import helpers.backend  # starts TensorFlow
 
@@ -78,7 +85,12 @@ def write(folder, books):
         path = private / "settings" / "@jupyterlab" / f"{name}.jupyterlab-settings"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(values, indent=2), encoding="utf-8")
-    for place, text in (("config/custom/custom.css", STYLE), ("ipython/profile_default/startup/00-warm.py", STARTUP)):
+    disabled = json.dumps({"disabledExtensions": dict.fromkeys(DISABLED, True)}, indent=2)
+    for place, text in (
+        ("config/labconfig/page_config.json", disabled),
+        ("config/custom/custom.css", STYLE),
+        ("ipython/profile_default/startup/00-warm.py", STARTUP),
+    ):
         path = private / place
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
