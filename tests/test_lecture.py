@@ -65,11 +65,16 @@ def test_a_walk_through_the_lecture(browser, tmp_path):  # noqa: F811
         size = "(node) => parseFloat(getComputedStyle(node).fontSize)"
         assert page.locator(".jp-RenderedMarkdown p").first.evaluate(size) >= 18
         assert page.locator(".jp-CodeCell .cm-content").last.evaluate(size) >= 16
-        core = page.evaluate(
-            "() => jupyterapp.shell.currentWidget.content.widgets"
-            ".findIndex((widget) => widget.model.sharedModel.source.startsWith('# Appendix'))"
+        sliders, core = page.evaluate(
+            "() => ['FgsmExplorer(model', '# Appendix'].map((words) => jupyterapp.shell.currentWidget.content.widgets"
+            ".findIndex((widget) => widget.model.sharedModel.source.includes(words)))"
         )
-        for _ in range(core):
+        for _ in range(sliders + 1):
+            page.keyboard.press("Shift+Enter")
+        expect(page.locator(".fgsm .verdict")).to_be_visible(timeout=120_000)
+        whole = page.locator(".fgsm-explorer").bounding_box()  # with both sliders and the switches
+        assert whole["y"] > 0 and whole["y"] + whole["height"] < 720, whole
+        for _ in range(core - sliders - 1):
             page.keyboard.press("Shift+Enter")
         page.wait_for_function(CORE_HAS_RUN, timeout=180_000)
         expect(page.locator(".jp-RenderedText[data-mime-type='application/vnd.jupyter.stderr']")).to_have_count(0)

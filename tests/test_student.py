@@ -11,6 +11,7 @@ import zipfile
 from pathlib import Path
 
 import nbformat
+import numpy as np
 import pytest
 from flows import slice_of
 from test_editions import NOTE, SOLUTION, code, small, sources, text  # noqa: F401, a fixture
@@ -44,6 +45,51 @@ WRONG = {
             "def thumbnails(x):\\n"
             "    s = x.reshape(-1, 8, 4, 8, 4, 3).mean(axis=(2, 4)).reshape(len(x), -1)\\n"
             "    return s - s.mean(axis=1, keepdims=True)",
+        ],
+    },
+    "02-architecture": {
+        "convolution_cost": [
+            "def convolution_cost(k, a, b, s): return k * k * a * b, k * k * a * b * s * s",
+            "def convolution_cost(k, a, b, s): return k * k * b + b, k * k * b * s * s",
+            "def convolution_cost(k, a, b, s): p = k * k * a * b + b; return p, p * s * s",
+        ],
+        "price_of_pair": [
+            "def price_of_pair(a, b): return 18 / 25",
+            "def price_of_pair(a, b): return 25 * a * b / (9 * (a * b + b * b))",
+        ],
+        "vgg_parameters": [
+            "def vgg_parameters(f): return 65_568 + (2048 + 1) * 128 + 1290",
+            "def vgg_parameters(f): return 65_568 + 8 * 8 * 64 * 128 + 128 * 10",
+        ],
+        "residual_unit": [
+            "def residual_unit(x, f):\n"
+            "    y = keras.layers.Conv2D(f, 3, padding='same', activation='relu')(x)\n"
+            "    return keras.layers.Conv2D(f, 3, padding='same', activation='relu')(y)",
+            "def residual_unit(x, f):\n"
+            "    y = keras.layers.Conv2D(f, 3, padding='same', activation='relu')(x)\n"
+            "    y = keras.layers.Conv2D(f, 3, padding='same', activation='relu')(y)\n"
+            "    return keras.layers.Add()([y, x])",
+        ],
+    },
+    "03-training": {
+        "cross_entropy": [
+            "def cross_entropy(p, y): return -np.log2(p[np.arange(len(y)), y]).mean()",
+            "def cross_entropy(p, y): return -np.log(p[np.arange(len(y)), y]).sum()",
+        ],
+        "velocities": [
+            "def velocities(m, g): return [sum(m**i for i in range(n + 1)) for n in range(len(g))]",
+            "def velocities(m, g): return [-(1 - m) * sum(m**i for i in range(n + 1)) for n in range(len(g))]",
+        ],
+        "stopping_epoch": [
+            "def stopping_epoch(losses, patience): return int(np.argmin(losses)) + 1",
+            "def stopping_epoch(losses, patience): return 6",
+        ],
+        "with_random_labels": [
+            "def with_random_labels(d, s):\n"
+            "    return dataclasses.replace(d, y_train=np.random.default_rng(s).permutation(d.y_train))",
+            "def with_random_labels(d, s):\n"
+            "    r = np.random.default_rng(s)\n"
+            "    return dataclasses.replace(d, y_train=r.integers(0, 10, 96), y_test=r.integers(0, 10, len(d.y_test)))",
         ],
     },
     "04-evaluation": {
@@ -85,7 +131,7 @@ def exercises(name):
 def test_a_check_passes_on_its_solution_and_tells_what_is_wrong_with_others(name, monkeypatch):
     monkeypatch.chdir(ROOT / "notebooks")
     for function, needed, solution, check in exercises(name):
-        scope, said = {}, io.StringIO()
+        scope, said = {"np": np}, io.StringIO()
         with contextlib.redirect_stdout(said):
             for source in needed:
                 exec(source, scope)  # the solution, then the check, without an error
