@@ -121,8 +121,9 @@ def pgd(model, images, labels, epsilon, *, step_size, steps, restarts=1, seed=0,
     """Projected gradient descent: many small steps of FGSM, each followed by a return to within epsilon of the image.
 
     Every restart begins at a random point of the ℓ∞ ball and continues with the images that are still classified
-    correctly; an image that is fooled after some of the steps gets no more. Returns float32 images in [0, 1], nowhere further than epsilon from `images`: adversarial examples where
-    any were found, otherwise where the last restart ended. Checks as for `fgsm`.
+    correctly; an image that is fooled after some of the steps gets no more. Returns float32 images in [0, 1], nowhere
+    further than epsilon from `images`: adversarial examples where any were found, otherwise where the last restart
+    ended. Checks as for `fgsm`.
     Source: Madry et al. 2018, arXiv:1706.06083, section 2.1. Taught in 05-fgsm.
     """
     epsilon, step_size = checked_epsilon(epsilon), checked_epsilon(step_size, "step_size")

@@ -9,7 +9,7 @@ import pytest
 
 from helpers import attacks, data, evaluation, robustness
 from helpers.backend import keras, tf
-from helpers.classifier import classifier
+from helpers.classifier import Classifier, classifier
 
 EPSILON = 8 / 255
 
@@ -367,6 +367,17 @@ def test_any_number_of_images_in_any_batch(network, pictures, size):
     assert size == 0 or np.mean(whole != parts) <= 1e-3  # rounding may turn the sign of a gradient that is all but zero
 
 
+def test_no_batch_is_larger_than_asked_for(network, pictures, monkeypatch):
+    images, labels = pictures[0][:7], pictures[1][:7]
+    sizes, gradient, forward = [], attacks._gradient, Classifier.forward
+    monkeypatch.setattr(attacks, "_gradient", lambda *a: sizes.append(len(a[1])) or gradient(*a))
+    monkeypatch.setattr(Classifier, "forward", lambda *a: sizes.append(len(a[1])) or forward(*a))
+    attacks.epsilon_sweep(network, images, labels, [0.01], batch_size=3)
+    attacks.minimal_epsilon(network, images, labels, max_level=1, batch_size=3)
+    attacks.pgd(network, images, labels, 0.01, step_size=0.01, steps=1, batch_size=3)
+    assert max(sizes) == 3
+
+
 def test_nothing_is_traced_again_for_another_epsilon_or_batch(network, pictures):
     images, labels = pictures
     for size, epsilon in ((40, 0.01), (7, 0.02), (1, 0.03)):
@@ -448,6 +459,7 @@ def test_fooled_only_in_a_gap_of_the_ray_counts_as_fooled():
     assert attacks.minimal_epsilon(network, images, labels).tolist() == [3 / 255, 0]
     assert attacks.minimal_epsilon(network, images, labels, steps_per_level=10)[0] == 2.5 / 255
     assert np.isnan(attacks.minimal_epsilon(network, images[:1], labels[:1], max_level=2)).all()
+    assert attacks.minimal_epsilon(network, images[:1], labels[:1], max_level=3) == 3 / 255  # the grid's last point
 
 
 @pytest.mark.parametrize("change", [{"max_level": 0}, {"steps_per_level": 0.5}, {"max_level": 300}])
