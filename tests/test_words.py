@@ -63,7 +63,7 @@ HONEST = {
     "a number that becomes half": r"images halve it|halves? the interval|half of the|(?:first|second) half",
     "the control's direction": r"(?:along|with|of|lose to) random signs",
     "several views, explained beside it": r"six views of (?:an|each test) image",
-    "what a screen shows": r"key press to picture",
+    "what a screen or a file shows": r"key press to picture|a picture belongs into a file",
     "the verb": r"(?:make|be|made) sure|shares? (?:one|a|its|their) (?:colou?r|scale)",
 }
 
@@ -333,4 +333,4 @@ def test_each_symbol_is_used_where_its_row_says():
         text = "\n".join(cell.source for cell in sources()[name].cells if cell.cell_type == "markdown")
         for command, character in latex.items():
             text = text.replace(command, character)
-        assert re.search(rf"(?<!\w){re.escape(symbol)}(?!\w{{2}})", text), (symbol, name)
+        assert re.search(rf"(?<![^\W_]){re.escape(symbol)}(?![^\W_]{{2}})", text), (symbol, name)
