@@ -17,17 +17,14 @@ from .fgsm import (
 from .notebook import LiveCurve, show, show_source, show_table
 from .style import (
     ATTACK_COLOURS,
-    BLUE,
     CLEAN,
     DPI,
     FAINT,
     FGSM,
-    GREEN,
     GREY,
     INK,
     MARK,
     NOISE,
-    ORANGE,
     PGD,
     ROBUST,
     ROLES,

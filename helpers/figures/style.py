@@ -74,7 +74,3 @@ def label_lines(axis, x, labels):
             name, (x, value), (1.03 * x, place), color=colour, va="center", annotation_clip=False, linespacing=0.9
         )
     axis.margins(x=0.02)
-
-
-# Names of single colours, for figures of the series that still have no role. See the roles above first.
-BLUE, ORANGE, GREEN = TRAIN, TEST, "#006240"

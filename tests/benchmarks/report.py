@@ -250,7 +250,7 @@ def growth(measured):
         shown = [size[0], size[len(size) // 2], size[-1]]
         memory.set(xscale="log", xlabel=label, xticks=shown, xticklabels=[f"{x:,}" for x in shown])
         memory.minorticks_off()
-        for panel, values, colour in ((time, seconds, figures.BLUE), (memory, megabytes, figures.ORANGE)):
+        for panel, values, colour in ((time, seconds, figures.INK), (memory, megabytes, figures.GREY)):
             panel.plot(size, values, "o-", color=colour)
             panel.margins(x=0.15)
             for place, aside in ((0, -6), (-1, 0)):
