@@ -201,7 +201,8 @@ def test_an_interrupted_attack_does_no_harm(sliders, monkeypatch):
 
 
 def test_the_explorer_shows_itself_in_a_notebook(sliders):
-    bundle = sliders._repr_mimebundle_()
+    bundle, about = sliders._repr_mimebundle_()
+    assert about == {"fgsm_explorer": {"networks": ["small"], "image": 0}}
     assert bundle["application/vnd.jupyter.widget-view+json"]["model_id"] == sliders.widget.model_id
     assert "40 images" in bundle["text/plain"]
 
@@ -210,7 +211,7 @@ def test_where_ipywidgets_is_too_old_the_page_is_shown(sliders, monkeypatch):
     """As on Colab, whose ipywidgets 7.7.1 cannot hand out a widget's output; the image on the slider comes first."""
     monkeypatch.setattr(explorer, "SCRIPTED", False)
     sliders.image.value = 11
-    bundle = sliders._repr_mimebundle_()
+    bundle, _ = sliders._repr_mimebundle_()
     assert set(bundle) == {"text/html", "text/plain"}
     assert shown_in(bundle["text/html"])["images"][0]["name"] == "image 11"
     assert "<html" not in bundle["text/html"]

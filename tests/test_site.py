@@ -222,6 +222,15 @@ def test_every_link_leads_somewhere(written, name):
     assert {f"{other}.html" for other in ({"index", "glossary"} | around) - {name}} <= inside
 
 
+def test_a_page_shows_the_networks_and_the_image_that_the_notebook_showed():
+    cell = nbformat.v4.new_code_cell("FgsmExplorer(compared, dataset.x_test, labels)")
+    about = {"fgsm_explorer": {"networks": ["vgg3", "adversarial-fgsm"], "image": 5}}
+    output = nbformat.v4.new_output("display_data", {"text/plain": notebooks.NO_KERNEL}, metadata=about)
+    shown = pages._shown(output, cell, "slides")["data"]["text/html"]
+    assert '"networks":["vgg3","adversarial-fgsm"]' in shown
+    assert re.search(r'"images":\[\{"name":"image 5"', shown)
+
+
 def test_the_page_of_the_attack_is_linked_and_its_code_needs_an_address(written, tmp_path):
     for folder, link in (("site", "attack.html"), ("site/teachers", "../attack.html")):
         for name in ("index", "05-fgsm", "06-defence"):

@@ -88,11 +88,14 @@ def sliders(networks, first):
     return f'{explorer.to_html([first, *others], whole=False)}<p class="origin">{origin}</p>'
 
 
-def _explorer(cell):
-    """The sliders of a cell that shows them: the runs that it names, on the image that it begins with."""
+def _explorer(cell, output):
+    """The sliders of a cell that shows them: the runs that it or its output names, on the image that it begins with."""
     from .. import figures, runs
 
     known = [path.name for path in sorted((runs.RECORDED / "cifar10").iterdir())]
+    about = output.get("metadata", {}).get("fgsm_explorer")
+    if about and set(about["networks"]) <= set(known):
+        return sliders(tuple(about["networks"]), about["image"])
     named = [name for name in re.findall(r'"([\w-]+)"', cell.source) if name in known]
     start = re.search(r"image\.value = (?:figures\.)?(\w+)", cell.source)
     first = start[1] if start else "RUNNING_IMAGE"
@@ -180,7 +183,7 @@ def _shown(output, cell, template):
         return output
     if kinds.get("text/plain") == notebooks.NO_KERNEL or notebooks.WIDGET in kinds:
         if "FgsmExplorer(" in cell.source and "x_test" in cell.source:
-            return _html(_explorer(cell))
+            return _html(_explorer(cell, output))
         return None if template == "slides" else _html(f"<p>{notebooks.NO_KERNEL}</p>")
     best = next((kind for kind in SHOWN if kind in kinds), None)
     if best is None:

@@ -127,9 +127,11 @@ class FgsmExplorer:
         return f"FgsmExplorer with {len(self._images):,} images: run the cell in Jupyter to see its sliders"
 
     def _repr_mimebundle_(self, **kwargs):
+        # The editions read from the metadata what to show in a page in this output's place.
+        about = {"fgsm_explorer": {"networks": list(self._view.networks), "image": self.image.value}}
         if not SCRIPTED:
-            return {"text/html": self.to_html(self._first_images(), whole=False), "text/plain": repr(self)}
-        return self.widget._repr_mimebundle_(**kwargs) | {"text/plain": repr(self)}
+            return {"text/html": self.to_html(self._first_images(), whole=False), "text/plain": repr(self)}, about
+        return self.widget._repr_mimebundle_(**kwargs) | {"text/plain": repr(self)}, about
 
     def answer(self):
         """The Answer at the values that the sliders and the switches have in the kernel, the same that the view shows.
