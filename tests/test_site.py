@@ -19,7 +19,7 @@ from PIL import Image
 from playwright.sync_api import expect
 from test_browser import CHROMIUM, browser  # noqa: F401, the fixture of a real browser
 
-from helpers.editions import cells, guide, site, slides
+from helpers.editions import cells, guide, notebooks, pages, site, slides
 
 ROOT = Path(__file__).resolve().parents[1]
 NAMES = [path.stem for path in sorted((ROOT / "notebooks").glob("[0-9]*.ipynb"))]
