@@ -187,12 +187,15 @@ class Nothing:
 # Notebooks.
 
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("[0-9]*.ipynb"))
-HEAVIEST = "05-fgsm"  # runs in every `make test`; the others, which take minutes together, with -m long
-rest_is_long = pytest.mark.parametrize(
-    "path",
-    [path if path.stem == HEAVIEST else pytest.param(path, marks=pytest.mark.long) for path in NOTEBOOKS],
-    ids=lambda path: path.stem,
-)
+HEAVIEST = "05-fgsm"  # runs once in every `make test`, all of them twice and on both data sets with -m long
+OFFICIAL = "the official files"
+ROUNDS = [
+    pytest.param(path, OFFICIAL, 1, id=f"{path.stem}, {OFFICIAL}") for path in NOTEBOOKS if path.stem == HEAVIEST
+] + [
+    pytest.param(path, images, 2, id=f"{path.stem}, {images}, twice", marks=pytest.mark.long)
+    for path in NOTEBOOKS
+    for images in (OFFICIAL, "sketches")
+]
 
 
 @pytest.fixture
@@ -207,10 +210,9 @@ def classroom(tmp_path, monkeypatch):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads a process's peak memory from /proc")
-@pytest.mark.parametrize("images", ["the official files", pytest.param("sketches", marks=pytest.mark.long)])
-@rest_is_long
-def test_run_all_twice_in_one_small_kernel(path, images, classroom, request, monkeypatch, capsys):
-    """Two rounds in order, as students run them, for somebody with the official CIFAR-10, on which no run was recorded.
+@pytest.mark.parametrize(("path", "images", "rounds"), ROUNDS)
+def test_run_all_in_one_small_kernel(path, images, rounds, classroom, request, monkeypatch, capsys):
+    """Every cell in order, as students run them, for somebody with the official CIFAR-10, on which no run was recorded.
 
     The kernel works in a folder that is neither the notebook's nor the repository's, and leaves nothing there.
     """
@@ -219,15 +221,15 @@ def test_run_all_twice_in_one_small_kernel(path, images, classroom, request, mon
         monkeypatch.setenv(name, value)
     with kernel(path, classroom) as (client, run_cell):
         peaks = []
-        for _ in range(2):
+        for _ in range(rounds):
             for index in range(len(client.nb.cells)):
                 run_cell(index)
             peaks.append(peak(client))
     printed = [output.get("text", "") for cell in client.nb.cells for output in cell.get("outputs", ())]
     assert any(images in text for text in printed), "which images these are"
     with capsys.disabled():
-        print(f"\n{path.stem} on {images}: peak {peaks[0] / 1e9:.2f} GB, run twice {peaks[1] / 1e9:.2f} GB")
-    assert peaks[0] < check.MEMORY and peaks[1] < 1.25 * peaks[0], "what is run again leaves nothing behind"
+        print(f"\n{path.stem} on {images}: peak after each round", *(f"{size / 1e9:.2f} GB" for size in peaks))
+    assert peaks[0] < check.MEMORY and peaks[-1] < 1.25 * peaks[0], "what is run again leaves nothing behind"
     assert list(classroom.iterdir()) == []
 
 
