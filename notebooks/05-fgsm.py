@@ -148,7 +148,7 @@ print(f"your bet: {my_level}/255; the attack needs {wrong[0] if wrong.size else 
 #
 # No other δ in this ℓ∞ ball increases the *linearised* loss more. With random signs the terms mostly cancel.
 
-# %% tags=["core"]
+# %% tags=["core"] slideshow={"slide_type": "subslide"}
 gradient = attacks.input_gradient(model, tf.constant(images[one]), labels[one], loss="cross-entropy").numpy()
 climb, spread = abs(gradient).sum(), np.sqrt((gradient**2).sum())
 epsilons = np.arange(0, 16.5, 0.5) / 255
@@ -382,7 +382,7 @@ figures.show(
 #
 # It rises with the cross-entropy, so the sign is the same on paper.
 
-# %% tags=["core"]
+# %% tags=["core"] slideshow={"slide_type": "subslide"}
 lead = -attacks.log_odds(evaluation.logits(model, images), labels).numpy()  # of the true class over all others
 signs = {loss: attacks.gradient_sign(model, images, labels, loss=loss) for loss in attacks.LOSSES}
 agreement = (signs["cross-entropy"] == signs["log-odds"]).mean(axis=(1, 2, 3))
