@@ -173,7 +173,7 @@ figures.show(
 # it is wrong without an attack.
 
 # %% tags=["core"]
-compared = {name: networks[name] for name in (standard, "adversarial-fgsm")}
+compared = {name: networks[name] for name in ("vgg3", "adversarial-fgsm")}
 explorer = FgsmExplorer(compared, dataset.x_test[:shown], labels)
 explorer.image.value = figures.RUNNING_IMAGE
 explorer
