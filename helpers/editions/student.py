@@ -59,7 +59,8 @@ def heads(solution):
     lines, parts = solution.splitlines(), []
     for node in ast.parse(solution).body:
         if isinstance(node, ast.FunctionDef):
-            kept = node.body[0] if ast.get_docstring(node) else None
+            told = ast.get_docstring(node) or "Prediction:"  # a prediction is the answer to a part of the exercise
+            kept = None if told.startswith("Prediction:") else node.body[0]
             end = kept.end_lineno if kept else node.body[0].lineno - 1
             start = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
             parts.append("\n".join([*lines[start - 1 : end], f"    {TO_WRITE}"]))
