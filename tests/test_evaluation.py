@@ -32,6 +32,7 @@ def test_softmax_of_large_logits_is_finite():
 
 def test_margin_of_the_slides_accuracy():
     assert 100 * evaluation.ci_half_width(0.8272, 10_000) == pytest.approx(0.74, abs=0.005)
+    assert evaluation.ci_half_width(0, 1) == evaluation.ci_half_width(1, 1) == 0
     with pytest.raises(ValueError, match="fraction"):
         evaluation.ci_half_width(82.72, 10_000)
 
