@@ -133,7 +133,10 @@ def test_a_printed_slide_is_one_page(offline, written, name):
 def test_a_slide_that_is_cut_off_is_noticed(offline, written):
     page = offline(written / "slides" / "01-data.html")
     page.evaluate("document.querySelectorAll('.slides p')[0].style.paddingTop = '700px'")
-    page.evaluate("document.querySelector('pre').textContent = 'x'.repeat(200)")
+    page.evaluate(
+        "document.querySelector('.slides section section').append("
+        "Object.assign(document.createElement('pre'), {textContent: 'x'.repeat(400)}))"
+    )
     page.evaluate("document.querySelector('img').style.height = '100px'")
     found = "\n".join(troubles(page))
     assert "sticks out by" in found and "cut off at the side" in found and "figure at 0." in found
