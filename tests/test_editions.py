@@ -146,6 +146,19 @@ def test_a_deck_has_each_answer_on_a_step_of_its_own(small):
     assert [cells.slide_type(cell) for cell in made.cells[3:5]] == ["fragment", "fragment"]
 
 
+def test_a_slide_begins_where_a_cell_that_shows_nothing_began_it():
+    book = nbformat.v4.new_notebook(
+        cells=[
+            text("# Title", "core", slide="slide"),
+            code("compute()", "core", slideshow={"slide_type": "subslide"}),
+            text("Say it slowly.", "core", "notes", slide="notes"),
+            code("show()", "core", outputs=["4"]),
+            code("show()", "core", outputs=["5"]),
+        ]
+    )
+    assert [cells.slide_type(cell) for cell in slides.edition(book).cells] == ["slide", "notes", "subslide", None]
+
+
 def test_the_notes_of_a_deck_tell_minute_and_time():
     group = "<section>{}</section>"
     deck = BeautifulSoup(f'<div class="slides">{group.format(group.format("word " * 130) * 3)}</div>', "html.parser")

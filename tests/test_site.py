@@ -150,7 +150,7 @@ def test_a_deck_is_the_core_with_notes(written, name):
     assert [image["alt"] for image in deck.select(".slides img")] == alternatives(shown)
     assert not deck.select(".cm-editor") and not deck.select("aside details")
     assert len(deck.select("aside.notes")) == len(deck.select(".slides > section > section"))
-    assert "The point" in deck.select_one("aside.notes").get_text()
+    assert len(deck.select_one("aside.notes").get_text().split()) > 20
     slides = deck.select(".slides > section > section")
     assert [slide.get_text()[:50] for slide in slides if not slide.find(["h1", "h2", "h3"])] == []
 

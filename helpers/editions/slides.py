@@ -32,7 +32,7 @@ def write(folder, books, begin=BEGIN):
 def edition(book):
     """What is projected of a notebook: its core, without the bets' own code, and each answer on a step of its own."""
     book = numbered(copy.deepcopy(book))
-    book.cells = [cell for cell in book.cells if _is_projected(cell)]
+    book.cells = _projected(book.cells)
     for cell in book.cells:
         cell.source = cells.NOTES.sub(r"\1", cell.source)  # the speaker's window has no use for a fold
         if _is_listing(cell):
@@ -41,6 +41,21 @@ def edition(book):
             _step(cell, "fragment")
         cell.metadata["replay"] = cell.cell_type == "code" and clock.LIVE in cell.source
     return book
+
+
+def _projected(every):
+    """The cells that are projected. Where one that is not began a slide, the next one begins it."""
+    kept, begun = [], None
+    for cell in every:
+        if not _is_projected(cell):
+            begun = cells.slide_type(cell) if cells.slide_type(cell) in ("slide", "subslide") else begun
+            continue
+        if begun and cells.slide_type(cell) in (None, "", "-"):
+            _step(cell, begun)
+        if cells.slide_type(cell) != "notes":
+            begun = None
+        kept.append(cell)
+    return kept
 
 
 def _is_projected(cell):

@@ -51,7 +51,7 @@ def show_source(*functions):
         if ast.get_docstring(tree):
             del lines[tree.body[0].lineno - 1 : tree.body[0].end_lineno]
         blocks.append("\n".join(lines))
-    display(Markdown("```python\n" + "\n\n\n".join(blocks) + "\n```"))
+    display(Markdown("```python\n" + "\n\n".join(blocks) + "\n```"))
 
 
 def show_table(headings, rows):
