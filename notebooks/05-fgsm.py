@@ -19,7 +19,7 @@
 # to the class. A common wrong answer is "as much as it would take to fool me".
 #
 # Short of time: the sliders, "Why the sign?" and accuracy against ε must stay. Running the whole notebook takes about
-# a minute and less than 1.5 GB.
+# a minute.
 #
 # **They will ask:** *Is this a bug of this one network?* No. Szegedy et al. (2014, arXiv:1312.6199) found it in every
 # network they tried, and the accuracy of the stronger network of this series falls as well (optional cells below).
@@ -625,7 +625,7 @@ figures.show(
 # %% tags=["optional"]
 some, some_labels = images[:400], labels[:400]
 pair = {name: networks[name] for name in ("vgg3", "airbench")}
-# Small batches, because the feature maps of airbench are large: the kernel stays below 1.5 GB.
+# Small batches, because the feature maps of airbench are large: the kernel keeps to the memory that check promises.
 made_for = {
     name: attacks.fgsm(network, some, some_labels, named / 255, batch_size=50) for name, network in pair.items()
 }

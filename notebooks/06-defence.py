@@ -19,7 +19,7 @@
 # hide the gradient.
 #
 # Short of time: show the figure with price and gain, then go to the three things to take home. Running everything
-# takes about a minute and less than 1.5 GB.
+# takes about a minute.
 #
 # **They will ask:** *Why not blur or compress the image first?* The attacker differentiates through the blur, or
 # around it. Athalye, Carlini and Wagner (2018, arXiv:1802.00420) broke seven of nine such defences, six of them

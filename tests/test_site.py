@@ -240,6 +240,8 @@ def test_the_page_of_the_attack_is_linked_and_its_code_needs_an_address(written,
             page = soup(written / folder / f"{name}.html")
             assert page.select_one(f'a[href="{link}"]') and not page.select(".qr")
     assert "Set Repository" in soup(written / "site" / "teachers" / "index.html").get_text()
+    assert "Answer:" in soup(written / "site" / "teachers" / "exam.html").get_text()
+    assert not (written / "site" / "exam.html").exists()
     assert "Set Repository" in soup(written / "slides" / "01-data.html").select_one(".slides aside").get_text()
     (tmp_path / "pyproject.toml").write_text('[project.urls]\nRepository = "https://github.com/you/lecture"\n')
     first = slides.invited(soup(written / "slides" / "01-data.html"), tmp_path).select_one(".slides section section")

@@ -58,8 +58,11 @@ def folded(book):
 def _write_all(folder, books, ways_up=""):
     """An index, one page a notebook, and the glossary, each with ways to the others."""
     where, names = address.repository(), list(books)
-    glossary = markdown((cells.NOTEBOOKS / "glossary.md").read_text(encoding="utf-8"))
-    for name, book in {"index": markdown(_index(books, ways_up)), **books, "glossary": glossary}.items():
+    pages = {"index": markdown(_index(books, ways_up)), **books}
+    pages["glossary"] = markdown((cells.NOTEBOOKS / "glossary.md").read_text(encoding="utf-8"))
+    if ways_up:  # the teachers' folder
+        pages["exam"] = markdown((cells.ROOT / "helpers" / "editions" / "exam.md").read_text(encoding="utf-8"))
+    for name, book in pages.items():
         ways = [("index", "All notebooks"), ("glossary", "Symbols and glossary")]
         if name in ATTACKING:
             ways.append((f"{ways_up}{attack.NAME.removesuffix('.html')}", "Attack a photograph of your own"))
@@ -92,7 +95,8 @@ def _index(books, where):
         lines.append(f"**[{title}]({name}.html)**  \n{question[0].upper()}{question[1:]}")
     lines += ["## Beside the notebooks", f"[Attack an image, or a photograph of your own]({where}{attack.NAME})"]
     lines += ["[What you need, symbols, and a glossary](glossary.html)"]
-    lines += ["## For the class's phones", attack.qr_code()] if where else []  # the teachers' index
+    if where:  # the teachers' index
+        lines += ["[Exam questions, with answers](exam.html)", "## For the class's phones", attack.qr_code()]
     return "\n\n".join(lines)
 
 
