@@ -53,11 +53,7 @@ def gradient_sign(model, images, labels, *, loss="log-odds", batch_size=BATCH_SI
     sign = np.empty_like(images)
     for part in _batches(images, batch_size):
         sign[part] = np.sign(_gradient(network, images[part], labels[part], loss))
-    if lost := int(np.isnan(sign).any(axis=(1, 2, 3)).sum()):
-        raise ValueError(
-            f"the gradient of {lost} of {len(images)} images is nan: inside {network.name} something divides by zero, or "
-            "overflows in its number format, for these images"
-        )
+    _refuse_nan(network, sign)
     _warn_of_zero_gradients(network, images, labels, sign, loss)
     return sign
 
@@ -215,6 +211,14 @@ def _checked(model, images, labels, batch_size, loss="log-odds"):
         )
     images = checked_images(images, network.shape)
     return network, images, checked_labels(labels, len(images), network.classes)
+
+
+def _refuse_nan(network, sign):
+    if lost := int(np.isnan(sign).any(axis=(1, 2, 3)).sum()):
+        raise ValueError(
+            f"the gradient of {lost} of {len(sign)} images is nan: inside {network.name} something divides by zero, or "
+            "overflows in its number format, for these images"
+        )
 
 
 def _warn_of_zero_gradients(network, images, labels, sign, loss):

@@ -108,6 +108,9 @@ def watch():
     return watch
 
 
+HARMLESS = ("gc.collect", "builtins.id")  # what Python does by itself, or a debugger that looks on
+
+
 @contextlib.contextmanager
 def bounded(watch, path):
     """Fails where the body does more than open `path`, or takes 100 MB."""
@@ -118,7 +121,7 @@ def bounded(watch, path):
     finally:
         watch.on, peak = False, tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
-    assert [event[:2] for event in watch.seen if event[0] != "gc.collect"] in ([], [("open", str(path))])
+    assert [event[:2] for event in watch.seen if event[0] not in HARMLESS] in ([], [("open", str(path))])
     assert peak < 100e6
 
 

@@ -245,7 +245,7 @@ def test_core_alone_and_cells_again_in_any_order(path, classroom, monkeypatch):
 
 
 def test_tensorflow_takes_of_a_gpu_only_what_it_needs():
-    program = "import os, helpers; print(os.environ['TF_FORCE_GPU_ALLOW_GROWTH'])"
+    program = "import os, helpers.backend; print(os.environ['TF_FORCE_GPU_ALLOW_GROWTH'])"
     outer = {name: value for name, value in os.environ.items() if name != "TF_FORCE_GPU_ALLOW_GROWTH"}
     for given, expected in (({}, "true"), ({"TF_FORCE_GPU_ALLOW_GROWTH": "false"}, "false")):
         environment = outer | given | {"PYTHONPATH": str(ROOT)}
