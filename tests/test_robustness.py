@@ -139,9 +139,12 @@ def test_recorded_reports_belong_to_recorded_runs(path):
     recorded = runs.accuracy(record, found["images"])
     for attack in ("FGSM", "random-sign noise", "PGD"):
         assert found[attack]["accuracy"][0] == pytest.approx(recorded, abs=1e-3 if same else 0.02)
-    agreement = np.array(found["signs"]["agreement"]["log-odds"])
-    # A unit of an image may lie so near to the corner of its ReLU that float32 and float64 see different sides of it.
-    assert agreement.min() >= 0.99 and (agreement < 0.995).mean() <= 0.001
+    exact, textbook = (np.array(found["signs"]["agreement"][loss]) for loss in ("log-odds", "cross-entropy"))
+    # A unit may lie so near to the corner of its ReLU, or to a draw in max pooling, that float32 and float64 see
+    # different sides of it. Then the network is the cause and not the loss: every loss disagrees on the same values.
+    cornered = exact < 0.995
+    np.testing.assert_array_equal(exact[cornered], textbook[cornered])
+    assert cornered.mean() <= 0.005 and exact.min() >= 0.98
 
 
 def test_every_run_with_weights_has_a_report():
