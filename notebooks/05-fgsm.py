@@ -675,7 +675,8 @@ for name, moved in trials.items():
 # %% tags=["optional"]
 import foolbox
 
-wrapped_model, fast_gradient = foolbox.TensorFlowModel(model, (0, 1), "/CPU:0"), foolbox.attacks.LinfFastGradientAttack()
+wrapped_model = foolbox.TensorFlowModel(model, bounds=(0, 1), device="/CPU:0")
+fast_gradient = foolbox.attacks.LinfFastGradientAttack()
 theirs = np.concatenate(
     [
         fast_gradient.run(wrapped_model, *map(tf.constant, batch), epsilon=8 / 255).numpy()
