@@ -12,7 +12,7 @@ from .backend import tf
 from .classifier import classifier
 from .validation import checked_images, checked_labels
 
-BATCH_SIZE = 64  # as in attacks
+BATCH_SIZE = 100  # as in attacks
 
 
 def logits(model, images):
