@@ -17,6 +17,15 @@ SCRATCH = ("TMPDIR", "TEMP", "TMP", "IPYTHONDIR", "JUPYTER_CONFIG_DIR", "JUPYTER
 SCRATCH += ("npm_config_cache",)  # JupyterLab asks npm, where there is one, which language servers it has
 
 
+# What takes longest begins first, so that no worker is left alone with it in the end: names of test files.
+LONGEST = "test_site test_faults test_browser test_attack_page 03-training test_claims test_fetch 05-fgsm test_exercises"
+
+
+def pytest_collection_modifyitems(items):
+    places = {name: place for place, name in enumerate(LONGEST.split())}
+    items.sort(key=lambda item: places.get(item.path.stem, len(places)))
+
+
 def pytest_configure(config):
     """Give every process of this run one temporary folder, which goes when the run ends."""
     if hasattr(config, "workerinput"):  # a worker of pytest-xdist inherits it

@@ -28,23 +28,3 @@ def _reads(table, top=False):
     """The global names that a scope and those within it read."""
     names = {s.get_name() for s in table.get_symbols() if s.is_referenced() and (top or s.is_global())}
     return names.union(*map(_reads, table.get_children()))
-
-
-def slice_of(sources, last):
-    """The places of the cells, in order, that the cell at `last` needs: those that give what it takes, and so on."""
-    flows = [taken_and_given(source) for source in sources[: last + 1]]
-    bring = [_imported(source) for source in sources[: last + 1]]
-    needed, wanted = {last}, [(last, name) for name in flows[last][0]]
-    while wanted:
-        place, name = wanted.pop()
-        found = next((at for at in range(place - 1, -1, -1) if name in flows[at][1] | bring[at]), None)
-        if found is not None and found not in needed:
-            needed.add(found)
-            wanted += [(found, other) for other in flows[found][0]]
-    return sorted(needed)
-
-
-def _imported(source):
-    tree = ast.parse(TransformerManager().transform_cell(source))
-    nodes = [node for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom)]
-    return {(alias.asname or alias.name).split(".")[0] for node in nodes for alias in node.names}

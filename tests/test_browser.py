@@ -102,6 +102,27 @@ def jupyterlab(folder):
                 raise
 
 
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory):
+    """A JupyterLab for all: its folder, and what gives the address of a notebook there."""
+    folder = tmp_path_factory.mktemp("lab")
+    with jupyterlab(folder) as address:
+        yield folder, address
+
+
+@pytest.fixture
+def run_notebook(page, lab):
+    """Opens a new notebook with these cells in JupyterLab and runs them all; its kernel ends with the test."""
+    folder, address = lab
+
+    def run(name, *cells):
+        write_notebook(folder / name, *cells)
+        run_all(page, address(name))
+
+    yield run
+    page.evaluate("() => window.jupyterapp?.shell.currentWidget?.sessionContext?.shutdown()")
+
+
 def wait_for(address, server, log, seconds=90):
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline and server.poll() is None:
@@ -177,15 +198,14 @@ def whole_on_screen(page, *selectors):
             assert inside and box["x"] + box["width"] <= window["x"] + window["width"] + 1, (selector, box, window)
 
 
-@pytest.mark.parametrize("width, height", [(1280, 720), (1920, 1080)])
-def test_both_networks_are_on_screen_at_once(page, tmp_path, width, height):
+def test_both_networks_are_on_screen_at_once(page, run_notebook):
     """After Shift+Enter: sliders, verdicts and both rows of numbers, and they stay there while ε moves."""
-    write_notebook(tmp_path / "two.ipynb", SETUP, TWO, "explorer.answer()")
-    page.set_viewport_size({"width": width, "height": height})
     seen = (".fgsm-epsilon", ".fgsm-image", ".fgsm .verdict", ".fgsm .bars [role=row] > *", ".fgsm .large canvas")
-    with jupyterlab(tmp_path) as address:
-        run_all(page, address("two.ipynb"))
-        expect(page.locator(".jp-OutputArea-output").last).to_contain_text("Answer(label=", timeout=180_000)
+    page.set_viewport_size({"width": 1280, "height": 720})
+    run_notebook("two.ipynb", SETUP, TWO, "explorer.answer()")
+    expect(page.locator(".jp-OutputArea-output").last).to_contain_text("Answer(label=", timeout=180_000)
+    for width, height in ((1280, 720), (1920, 1080)):
+        page.set_viewport_size({"width": width, "height": height})
         run_and_select_next(page, 1)
         whole_on_screen(page, *seen)
         epsilon, _ = sliders_of(page)
@@ -197,72 +217,68 @@ def test_both_networks_are_on_screen_at_once(page, tmp_path, width, height):
         assert page.locator(".fgsm .pair").first.bounding_box()["width"] > 25
 
 
-def test_one_network_keeps_both_rows_of_numbers(page, tmp_path):
-    write_notebook(tmp_path / "one.ipynb", SETUP, ONE, "1 + 1")
+def test_one_network_keeps_both_rows_of_numbers(page, run_notebook):
     page.set_viewport_size({"width": 1280, "height": 720})
-    with jupyterlab(tmp_path) as address:
-        run_all(page, address("one.ipynb"))
-        run_and_select_next(page, 1)
-        whole_on_screen(page, ".fgsm-epsilon", ".fgsm .verdict", ".fgsm .number", ".fgsm .chart", ".fgsm .switches")
+    run_notebook("one.ipynb", SETUP, ONE, "1 + 1")
+    run_and_select_next(page, 1)
+    whole_on_screen(page, ".fgsm-epsilon", ".fgsm .verdict", ".fgsm .number", ".fgsm .chart", ".fgsm .switches")
 
 
-def test_the_explorer_in_jupyterlab(page, tmp_path, dataset, network):
+def test_the_explorer_in_jupyterlab(page, run_notebook, dataset, network):
     """Sliders, switches, keys, themes and a restart, in one session; what is shown is what `attacks` computes."""
-    write_notebook(tmp_path / "two.ipynb", SETUP, TWO, "1 + 1")
-    with jupyterlab(tmp_path) as address:
-        run_all(page, address("two.ipynb"))
-        expect(page.locator(".fgsm .net[data-prediction]")).to_have_count(2, timeout=180_000)
-        epsilon, image = sliders_of(page)
-        cells = page.locator(".jp-Notebook .jp-Cell")
-        selected = page.locator(".jp-Notebook .jp-Cell.jp-mod-selected .jp-InputPrompt")
-        assert "first fooled" not in page.locator(".fgsm").inner_text()
-        for _ in range(8):
-            epsilon.press("ArrowRight")
-        cell, count = selected.inner_text(), cells.count()
-        for key in ("k", "a", "x"):  # to the notebook: up, a new cell above, cut the cell
-            epsilon.press(key)
-        assert (selected.inner_text(), cells.count()) == (cell, count)
-        shown = settled(page, 8)
-        index = slice(figures.RUNNING_IMAGE, figures.RUNNING_IMAGE + 1)
-        images, labels = data.to_float(dataset.x_test[index]), dataset.y_test[index]
-        adversarial = attacks.fgsm(network, images, labels, 8 / 255)
-        exact = evaluation.probabilities(network, adversarial)[0]
-        assert shown["vgg3"][0] == data.CLASS_NAMES[exact.argmax()] and abs(shown["vgg3"][1] - exact.max()) < 1e-3
-        original, _, drawn = pixels(page)
-        assert (original == dataset.x_test[index][0]).all() and (drawn == np.rint(255 * adversarial[0])).all()
+    run_notebook("explorer.ipynb", SETUP, TWO, "1 + 1")
+    expect(page.locator(".fgsm .net[data-prediction]")).to_have_count(2, timeout=180_000)
+    epsilon, image = sliders_of(page)
+    cells = page.locator(".jp-Notebook .jp-Cell")
+    selected = page.locator(".jp-Notebook .jp-Cell.jp-mod-selected .jp-InputPrompt")
+    assert "first fooled" not in page.locator(".fgsm").inner_text()
+    for _ in range(8):
+        epsilon.press("ArrowRight")
+    cell, count = selected.inner_text(), cells.count()
+    for key in ("k", "a", "x"):  # to the notebook: up, a new cell above, cut the cell
+        epsilon.press(key)
+    assert (selected.inner_text(), cells.count()) == (cell, count)
+    shown = settled(page, 8)
+    index = slice(figures.RUNNING_IMAGE, figures.RUNNING_IMAGE + 1)
+    images, labels = data.to_float(dataset.x_test[index]), dataset.y_test[index]
+    adversarial = attacks.fgsm(network, images, labels, 8 / 255)
+    exact = evaluation.probabilities(network, adversarial)[0]
+    assert shown["vgg3"][0] == data.CLASS_NAMES[exact.argmax()] and abs(shown["vgg3"][1] - exact.max()) < 1e-3
+    original, _, drawn = pixels(page)
+    assert (original == dataset.x_test[index][0]).all() and (drawn == np.rint(255 * adversarial[0])).all()
 
-        every = {}
-        for attack, name in explorer.ATTACKS.items():
-            page.get_by_role("radio", name=name).check()
-            every[name] = settled(page, 8, attack)["vgg3"][1], pixels(page)[2].tobytes()
-        assert len(set(every.values())) == len(explorer.ATTACKS)
-        page.get_by_role("radio", name="FGSM").check()
-        settled(page, 8)
+    every = {}
+    for attack, name in explorer.ATTACKS.items():
+        page.get_by_role("radio", name=name).check()
+        every[name] = settled(page, 8, attack)["vgg3"][1], pixels(page)[2].tobytes()
+    assert len(set(every.values())) == len(explorer.ATTACKS)
+    page.get_by_role("radio", name="FGSM").check()
+    settled(page, 8)
 
-        caption = page.locator(".fgsm figcaption").first
-        before = caption.inner_text()
-        page.get_by_role("button", name="next fooled image").press("Enter")
-        expect(caption).not_to_have_text(before)
-        expect(page.locator(".net[data-pictured] .verdict")).to_contain_text("fooled: ")
-        page.get_by_role("combobox", name="images of class").select_option(label="frog")
-        expect(caption).to_contain_text("frog")
-        image.press("ArrowRight")
-        expect(caption).to_contain_text("frog")
-        page.get_by_role("combobox", name="networks").select_option(label="only adversarial-fgsm")
-        assert list(settled(page, 8)) == ["adversarial-fgsm"]
-        page.get_by_role("combobox", name="networks").select_option(label="side by side")
-        assert cells.count() == count
+    caption = page.locator(".fgsm figcaption").first
+    before = caption.inner_text()
+    page.get_by_role("button", name="next fooled image").press("Enter")
+    expect(caption).not_to_have_text(before)
+    expect(page.locator(".net[data-pictured] .verdict")).to_contain_text("fooled: ")
+    page.get_by_role("combobox", name="images of class").select_option(label="frog")
+    expect(caption).to_contain_text("frog")
+    image.press("ArrowRight")
+    expect(caption).to_contain_text("frog")
+    page.get_by_role("combobox", name="networks").select_option(label="only adversarial-fgsm")
+    assert list(settled(page, 8)) == ["adversarial-fgsm"]
+    page.get_by_role("combobox", name="networks").select_option(label="side by side")
+    assert cells.count() == count
 
-        for theme in ("JupyterLab Dark", "JupyterLab Light"):
-            page.evaluate("(theme) => jupyterapp.commands.execute('apputils:change-theme', {theme})", theme)
-            page.wait_for_function("(theme) => document.body.dataset.jpThemeName === theme", arg=theme)
-            expect(page.locator("#jupyterlab-splash")).to_have_count(0)  # JupyterLab trips over a second one
-            assert_legible(page)
+    for theme in ("JupyterLab Dark", "JupyterLab Light"):
+        page.evaluate("(theme) => jupyterapp.commands.execute('apputils:change-theme', {theme})", theme)
+        page.wait_for_function("(theme) => document.body.dataset.jpThemeName === theme", arg=theme)
+        expect(page.locator("#jupyterlab-splash")).to_have_count(0)  # JupyterLab trips over a second one
+        assert_legible(page)
 
-        page.evaluate("() => jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart()")
-        page.wait_for_timeout(2000)
-        image.press("ArrowRight")
-        expect(page.locator(".fgsm .told")).to_contain_text("run all cells above")
+    page.evaluate("() => jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart()")
+    page.wait_for_timeout(2000)
+    image.press("ArrowRight")
+    expect(page.locator(".fgsm .told")).to_contain_text("run all cells above")
 
 
 def assert_legible(page):
@@ -332,22 +348,20 @@ def test_names_in_a_page_are_shown_and_never_run(page, tmp_path, dataset, networ
     assert page.evaluate("() => [document.documentElement.scrollWidth, innerWidth]") == [1300, 1300]
 
 
-def test_names_in_jupyterlab_are_shown_and_never_run(page, tmp_path):
+def test_names_in_jupyterlab_are_shown_and_never_run(page, run_notebook):
     """A class name in a table, a caption, the sliders and a printed line; a file name in an error."""
-    write_notebook(
-        tmp_path / "hostile.ipynb",
+    run_notebook(
+        "hostile.ipynb",
         f"from helpers import data, explorer, figures, models, sketches\nhostile = {HOSTILE!r}\nprint(hostile)",
         "figures.show_table([hostile], [[hostile]])",
         "figures.show(figures.new_figure()[0], hostile)",
         "explorer.FgsmExplorer(models.build('vgg3'), *sketches.draw(2, 0), class_names=[hostile] * 10)",
         "import os; os.environ['CIFAR10_DIR'] = '/' + hostile\ndata.load()",
     )
-    with jupyterlab(tmp_path) as address:
-        run_all(page, address("hostile.ipynb"))
-        expect(page.locator(".jp-OutputArea-output").last).to_contain_text("CIFAR10_DIR=", timeout=180_000)
-        expect(page.locator(".fgsm .name").last).to_have_text(HOSTILE)
-        assert page.locator(".jp-OutputArea-output").filter(has_text="window.ran").count() >= 5
-        assert page.evaluate("window.ran") is None
+    expect(page.locator(".jp-OutputArea-output").last).to_contain_text("CIFAR10_DIR=", timeout=180_000)
+    expect(page.locator(".fgsm .name").last).to_have_text(HOSTILE)
+    assert page.locator(".jp-OutputArea-output").filter(has_text="window.ran").count() >= 5
+    assert page.evaluate("window.ran") is None
 
 
 def contrast(*colours):

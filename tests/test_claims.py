@@ -1,5 +1,4 @@
-"""What 05 and 06 say follows from the records: other numbers change a sentence or stop the notebook. An exercise's
-self-check tells a wrong solution what is wrong with it."""
+"""What 05 and 06 say follows from the records: other numbers change a sentence or stop the notebook."""
 
 import io
 import re
@@ -40,14 +39,6 @@ def walk(monkeypatch, capsys):
     return run
 
 
-@pytest.fixture(params=["cifar10", "sketches"])
-def dataset_name(request, monkeypatch, dataset):
-    if request.param != "sketches" and dataset.name != request.param:
-        pytest.skip("CIFAR-10 is not here")
-    monkeypatch.setenv("LECTURE_DATASET", request.param)
-    return request.param
-
-
 def exchange(monkeypatch, one, other):
     """Whoever asks for the run or the report of one network gets that of the other."""
     exchanged = {one: other, other: one}
@@ -60,16 +51,11 @@ def exchange(monkeypatch, one, other):
 
 
 @pytest.mark.parametrize("name", ["05-fgsm", "06-defence"])
-def test_the_core_runs_on_both_data_sets(name, walk, dataset_name):
-    _, words = walk(code_cells(name, "core"))
-    assert dataset_name.replace("10", "#") in words
-
-
-@pytest.mark.parametrize("name", ["05-fgsm", "06-defence"])
 def test_exchanged_networks_stop_the_notebook_or_change_its_words(name, walk, monkeypatch):
     """An adversarially trained network in the place of the standard one."""
     monkeypatch.setenv("LECTURE_DATASET", "sketches")
     _, usual = walk(code_cells(name, "core"))
+    assert "sketches" in usual
     exchange(monkeypatch, "vgg3", "adversarial-fgsm")
     try:
         _, words = walk(code_cells(name, "core"))
@@ -150,126 +136,3 @@ def test_an_uploaded_photograph_is_taken_in_either_form(form, walk, dataset):
     scope, words = walk([cell], {"upload": upload, "figures": figures, "dataset": dataset})
     assert "my cat.png" in words.replace("#", ".") and (scope["small"] == (10, 200, 30)).all()
     assert scope["small"].shape == (32, 32, 3)
-
-
-# Typical wrong solutions, and a word of the hint that each of them gets.
-WRONG = {
-    "my_fgsm": [
-        ("return images + np.float32(epsilon) * attacks.gradient_sign(model, images, labels)", r"outside \[0, 1\]"),
-        ("return attacks.fgsm(model, images, labels, epsilon, targeted=True)", "climb the loss, or descend"),
-        ("return np.clip(images + epsilon * np.zeros_like(images), 0, 1)", "take the sign"),
-    ],
-    "success_rate": [
-        ("return np.mean(evaluation.predictions(model, adversarial) != labels)", "wrong without an attack"),
-        (
-            (
-                "a = evaluation.predictions(model, images) == labels\n"
-                "    return np.mean(a & (evaluation.predictions(model, adversarial) != labels))"
-            ),
-            "not by all images",
-        ),
-    ],
-    "accuracy_without_labels": [
-        (
-            (
-                "own = evaluation.predictions(model, images)\n"
-                "    return evaluation.accuracy(model, attacks.fgsm(model, images, own, epsilon), own)"
-            ),
-            "true labels",
-        ),
-        (
-            "return evaluation.accuracy(model, attacks.fgsm(model, images, labels, epsilon), labels)",
-            "must not see the true labels",
-        ),
-    ],
-    "reached": [
-        (
-            (
-                "wanted = np.full(len(images), target)\n"
-                "    x = attacks.fgsm(model, images, wanted, epsilon, targeted=True)\n"
-                "    return np.mean(evaluation.predictions(model, x) == target)"
-            ),
-            "leave out the images",
-        ),
-        (
-            (
-                "x = images[labels != target]\n    wanted = np.full(len(x), target)\n"
-                "    return np.mean(evaluation.predictions(model, attacks.fgsm(model, x, wanted, epsilon)) == target)"
-            ),
-            "targeted=True",
-        ),
-    ],
-    "my_pgd": [
-        (
-            "x = images\n    for _ in range(steps):\n        x = my_fgsm(x, labels, step_size)\n    return x",
-            "project after each step",
-        ),
-        (
-            "for _ in range(steps):\n        x = my_fgsm(images, labels, step_size)\n    return x",
-            "where the last one ended",
-        ),
-    ],
-    "fraction_left": [
-        ("return evaluation.accuracy(network, attacks.fgsm(network, images, labels, 16 / 255), labels)", "divide it"),
-        (
-            (
-                "small, large = (attacks.fgsm(network, images, labels, k / 255) for k in (8, 16))\n"
-                "    return evaluation.accuracy(network, small, labels) / evaluation.accuracy(network, large, labels)"
-            ),
-            "upside down",
-        ),
-    ],
-    "lost_and_gained": [
-        (
-            "return tuple((evaluation.predictions(n, images) == labels).sum() for n in (first, second))",
-            "leave out what both do",
-        ),
-        (
-            (
-                "a, b = (evaluation.predictions(n, images) == labels for n in (first, second))\n"
-                "    return (~a & b).sum(), (a & ~b).sum()"
-            ),
-            "the other way round",
-        ),
-    ],
-    "transfer": [
-        ("return evaluation.accuracy(source, attacks.fgsm(source, images, labels, epsilon), labels)", "judge `target`"),
-        (
-            "return evaluation.accuracy(source, attacks.fgsm(target, images, labels, epsilon), labels)",
-            "attack `source`, judge `target`",
-        ),
-    ],
-    "worst_case": [
-        ("return np.mean([evaluation.accuracy(network, x, labels) for x in attacked])", "no worst case"),
-        (
-            "return np.mean(np.any([evaluation.predictions(network, x) == labels for x in attacked], axis=0))",
-            "every attack must fail",
-        ),
-    ],
-}
-
-
-@pytest.mark.parametrize("name", ["05-fgsm", "06-defence"])
-def test_self_checks_accept_the_solution_and_explain_wrong_ones(name, walk, monkeypatch):
-    monkeypatch.setenv("LECTURE_DATASET", "sketches")
-    scope, _ = walk([cell for cell in code_cells(name, "core") if "setup" in tags(cell)])
-    homework = code_cells(name, "homework")
-    assert [sorted(tags(cell) - {"homework"}) for cell in homework] == [["solution"], ["check"]] * (len(homework) // 2)
-    for solution, check in zip(homework[::2], homework[1::2]):
-        function = re.search(r"def (\w+)", solution.source)[1]
-        head = re.search(r"def .*:", solution.source)[0]
-        for body, hint in WRONG[function]:
-            exec(f"{head}\n    {body}", scope)  # noqa: S102, the project's own cells
-            with pytest.raises(AssertionError, match=hint):
-                walk([check], scope)
-        assert "correct: " in walk([solution, check], scope)[1]
-
-
-def test_every_exercise_is_tried_wrongly():
-    functions = [
-        re.search(r"def (\w+)", cell.source)[1]
-        for name in ("05-fgsm", "06-defence")
-        for cell in code_cells(name, "homework")
-        if "solution" in tags(cell)
-    ]
-    assert sorted(functions) == sorted(WRONG)

@@ -2,8 +2,6 @@
 
 import dataclasses
 import json
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -124,24 +122,6 @@ def test_settling_under_attack_takes_the_statistics_of_attacked_pictures(few):
     training.recalibrate_batch_norm(model, few.x_train, few.y_train, attack)
     np.testing.assert_allclose(norm.moving_variance.numpy(), expected, rtol=1e-3)
     assert abs(expected / untouched - 1).max() > 0.01
-
-
-def test_a_killed_training_loses_at_most_an_epoch(tmp_path):
-    """SIGKILL in the middle of the second epoch; the checkpoint of the first is whole."""
-    program = f"""
-import dataclasses, os, signal
-from helpers import data, recipes, training
-recipe = dataclasses.replace(recipes.RECIPES["vgg3"], learning_rate=0.01)
-kill = getattr(signal, "SIGKILL", signal.SIGTERM)  # Windows has only the latter, which ends a process as abruptly
-die = lambda done, total, loss, accuracy: done == 15 and os.kill(os.getpid(), kill)
-few = data.load("sketches").subset(320, 100)
-training.train(recipe, few, epochs=2, on_step=die, checkpoint={str(tmp_path / "checkpoint.npz")!r})
-"""
-    ended = subprocess.run([sys.executable, "-c", program], capture_output=True)
-    assert ended.returncode != 0
-    with np.load(tmp_path / "checkpoint.npz") as kept:
-        assert len(json.loads(str(kept["note"]))["history"]["loss"]) == 1
-    assert [path.name for path in tmp_path.iterdir()] == ["checkpoint.npz"]
 
 
 def test_a_checkpoint_of_something_else_is_refused(few, tmp_path):
