@@ -129,6 +129,12 @@ def fast():
     return airbench_network((32, 64, 128), "fast")
 
 
+def fast_unwhitened():
+    """`fast` with an ordinary first layer of the same shape: the control for what whitening does."""
+    first = layers.Conv2D(24, 2, use_bias=False, kernel_initializer="he_uniform")
+    return airbench_network((32, 64, 128), "fast_unwhitened", first=first)
+
+
 def airbench():
     """The best of the series. SiLU, x / (1 + exp(-x)), is a ReLU without a corner: slopes change smoothly."""
     return airbench_network((64, 256, 256), "airbench", activation="silu")
@@ -139,7 +145,7 @@ def plain_stem():
     return airbench_network((48, 96, 192), "plain_stem", first=layers.Conv2D(24, 3, kernel_initializer="he_uniform"))
 
 
-_BUILDERS = {builder.__name__: builder for builder in (vgg3, fast, airbench, plain_stem)}
+_BUILDERS = {builder.__name__: builder for builder in (vgg3, fast, fast_unwhitened, airbench, plain_stem)}
 NAMES = tuple(_BUILDERS)
 
 

@@ -50,9 +50,7 @@ class Recipe:
 
 
 # What the quick recipes share: the optimiser and the schedule of airbench (see optimizers.Muon).
-MUON = dict(
-    optimizer="Muon", learning_rate=0.24, momentum=0.6, schedule="linear", augment=True, train_eval_size=1000
-)
+MUON = dict(optimizer="Muon", learning_rate=0.24, momentum=0.6, schedule="linear", augment=True, train_eval_size=1000)
 
 RECIPES = {
     # Learning rate and momentum are the slides'. They name neither batch size nor epochs, so both are assumptions: 32
@@ -60,6 +58,10 @@ RECIPES = {
     # accuracy on the training images reaches the slides' 98.79%. On the sketches, 30 epochs leave room to be wrong.
     "vgg3": Recipe("vgg3", epochs={"cifar10": 71, "sketches": 30}),
     "fast": Recipe("fast", epochs={"cifar10": 3, "sketches": 3}, batch_size=1000, label_smoothing=0.2, **MUON),
+    # The same with an ordinary first layer: 05-fgsm asks what whitening costs under noise.
+    "fast-unwhitened": Recipe(
+        "fast_unwhitened", epochs={"cifar10": 3, "sketches": 3}, batch_size=1000, label_smoothing=0.2, **MUON
+    ),
     "fast-longer": Recipe("fast", epochs={"cifar10": 8, "sketches": 6}, batch_size=1000, label_smoothing=0.2, **MUON),
     "airbench": Recipe(
         "airbench",

@@ -546,7 +546,9 @@ figures.show(
 # Every pixel value still moves by exactly 8/255 below, but all values of a square block and a colour move together.
 
 # %% tags=["optional"]
-networks = {"vgg3": model} | {name: runs.load(name, dataset.name).model for name in ("fast", "airbench")}
+networks = {"vgg3": model} | {
+    name: runs.load(name, dataset.name).model for name in ("airbench", "fast", "fast-unwhitened")
+}
 
 
 def blocky_noise(size, seed=0):
@@ -562,17 +564,34 @@ under_noise = {
 rows = [(name, *(f"{accuracy:.1%}" for accuracy in row)) for name, row in under_noise.items()]
 figures.show_table(["network", "clean", "blocks of 1×1", "2×2", "4×4"], rows)
 
+
 # %% tags=["optional"]
-clean_part, fine, _, coarse = under_noise["airbench"]
-if clean_part - fine > 0.05:
-    found = (
-        f"airbench loses {100 * (clean_part - fine):.1f} points to fine noise and {100 * (clean_part - coarse):.1f} "
-        "to coarse noise of the same ε: it is the fine grain that hurts. airbench and fast begin with a whitening "
-        "layer, which amplifies fine detail; vgg3 has none. That fits the table and does not prove it: recipe and "
-        "width differ as well, so the cause is open until the same recipe has been run without whitening."
+def lost(name):
+    """How many points of accuracy a network loses to fine and to coarse noise."""
+    clean_part, fine, _, coarse = under_noise[name]
+    return 100 * (clean_part - fine), 100 * (clean_part - coarse)
+
+
+def noise_left(size, first):
+    """Signal and noise after a first layer: the standard deviation of each filter's output, and of the noise's part."""
+    kernel = first.kernel.numpy().reshape(-1, first.kernel.shape[-1])
+    outputs = np.asarray(first(images[:200])).reshape(-1, kernel.shape[1])
+    return outputs.std(axis=0), size * np.linalg.norm(kernel, axis=0)
+
+
+fine, coarse = lost("airbench")
+whitened, control = lost("fast")[0], lost("fast-unwhitened")[0]
+signal, noise = noise_left(8 / 255, networks["fast"].layers[0])
+found = f"airbench loses {fine:.1f} points to fine noise and {coarse:.1f} to coarse noise of the same ε. "
+if whitened - control > 5:
+    found += (
+        f"The first layer is the cause: fast loses {whitened:.1f} points, and {control:.1f} when the same recipe "
+        f"trains it with an ordinary first layer. The whitening layer amplifies what varies least in photographs, which "
+        f"is their fine detail, until all its outputs vary equally. In {np.sum(noise > signal)} of its {len(signal)} "
+        "filters, fine noise of this size is then stronger than the image."
     )
 else:
-    found = f"On {dataset.name} airbench loses {100 * (clean_part - fine):.1f} points to fine noise: very little."
+    found += f"Whitening does no harm here: fast loses {whitened:.1f} points with it, {control:.1f} without."
 print(found)
 
 # %% [markdown] tags=["optional"] slideshow={"slide_type": "skip"}
@@ -649,6 +668,7 @@ for name, surrogate in others.items():
 #
 # An image file holds whole intensity levels. With ε = k/255 an adversarial image has whole levels again, so saving
 # changes nothing. With another ε, or with PGD, saving rounds each value.
+
 
 # %% tags=["optional"]
 def saved(images):
@@ -776,10 +796,12 @@ for message in {str(warning.message) for warning in said}:
 # **1. FGSM by hand.** Write `my_fgsm(images, labels, epsilon)` for `model` from `attacks.input_gradient`, which takes
 # and returns tensors. It must agree with `attacks.fgsm`.
 
+
 # %% tags=["homework", "solution"] slideshow={"slide_type": "skip"} jupyter={"source_hidden": true}
 def my_fgsm(images, labels, epsilon):
     gradient = attacks.input_gradient(model, tf.constant(images), tf.constant(labels)).numpy()
     return np.clip(images + np.float32(epsilon) * np.sign(gradient), 0, 1)
+
 
 # %% tags=["homework", "check"] slideshow={"slide_type": "skip"}
 x, y, expected = images[:20], labels[:20].astype(int), attacks.fgsm(model, images[:20], labels[:20], 8 / 255)
@@ -797,10 +819,12 @@ print("correct: FGSM by hand agrees with attacks.fgsm")
 # classifies correctly, the fraction that it misclassifies after the attack. Papers report this number beside robust
 # accuracy.
 
+
 # %% tags=["homework", "solution"] slideshow={"slide_type": "skip"} jupyter={"source_hidden": true}
 def success_rate(adversarial, images, labels):
     correct = evaluation.predictions(model, images) == labels
     return np.mean(evaluation.predictions(model, adversarial)[correct] != labels[correct])
+
 
 # %% tags=["homework", "check"] slideshow={"slide_type": "skip"}
 x, y = images[:300], labels[:300]
@@ -818,11 +842,13 @@ print(f"correct: {found:.1%} at ε = 2/255, where the accuracy is {is_right.mean
 # labels, be higher or lower than with the true labels in the attack, and on which images does the difference arise?
 # Then write `accuracy_without_labels(images, labels, epsilon)`.
 
+
 # %% tags=["homework", "solution"] slideshow={"slide_type": "skip"} jupyter={"source_hidden": true}
 def accuracy_without_labels(images, labels, epsilon):
     """Prediction: higher or equal, because an image that was wrong may be pushed onto its true class."""
     predicted = evaluation.predictions(model, images)
     return evaluation.accuracy(model, attacks.fgsm(model, images, predicted, epsilon), labels)
+
 
 # %% tags=["homework", "check"] slideshow={"slide_type": "skip"}
 x, y = images[:500], labels[:500]
@@ -841,12 +867,14 @@ print(f"correct: {found:.1%} without the labels, {with_truth:.1%} with them; {lu
 # loss. Write `reached(target, images, labels, epsilon)`: of the images of *other* classes, the fraction that `model`
 # predicts as `target` after the attack. Why is it lower than the success rate of the untargeted attack?
 
+
 # %% tags=["homework", "solution"] slideshow={"slide_type": "skip"} jupyter={"source_hidden": true}
 def reached(target, images, labels, epsilon):
     others = images[labels != target]
     wanted = np.full(len(others), target)
     moved = attacks.fgsm(model, others, wanted, epsilon, targeted=True)
     return np.mean(evaluation.predictions(model, moved) == target)
+
 
 # %% tags=["homework", "check"] slideshow={"slide_type": "skip"}
 x, y, frog = images[:300], labels[:300], data.CLASS_NAMES.index("frog")
@@ -863,6 +891,7 @@ print(f"correct: {found:.1%} become frogs; for the untargeted attack eight more 
 # **5. PGD by hand.** Write `my_pgd(images, labels, epsilon, step_size, steps)` from your `my_fgsm`, starting at the
 # images themselves. Each step is followed by the projection into the ℓ∞ ball around the *original* images.
 
+
 # %% tags=["homework", "solution"] slideshow={"slide_type": "skip"} jupyter={"source_hidden": true}
 def my_pgd(images, labels, epsilon, step_size, steps):
     moved = images
@@ -870,6 +899,7 @@ def my_pgd(images, labels, epsilon, step_size, steps):
         moved = my_fgsm(moved, labels, step_size)
         moved = np.clip(moved, images - np.float32(epsilon), images + np.float32(epsilon))
     return moved
+
 
 # %% tags=["homework", "check"] slideshow={"slide_type": "skip"}
 x, y = images[:100], labels[:100].astype(int)

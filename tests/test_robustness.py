@@ -162,3 +162,14 @@ def test_adversarially_trained_networks_are_robust_where_standard_ones_are_not(d
 
     assert max(robust("vgg3"), robust("airbench"), robust("fast")) < 0.05
     assert min(robust("adversarial-fgsm"), robust("adversarial-pgd")) > 0.3
+
+
+def test_whitening_costs_accuracy_under_noise():
+    """What 05-fgsm says of the strong network: same recipe, same widths, another first layer."""
+
+    def lost(name):
+        found = robustness.load(name, "cifar10")["random-sign noise"]
+        accuracy = dict(zip(found["levels"], found["accuracy"]))
+        return accuracy[0] - accuracy[8]
+
+    assert lost("fast") > 0.2 and lost("fast-unwhitened") < 0.05
