@@ -293,7 +293,6 @@ figures.show_table(["layer", "output", "parameters", "multiply-adds", "receptive
 # is smaller ([Luo et al. 2016](https://arxiv.org/abs/1701.04128)). Measure it: how strongly does each pixel influence
 # the middle unit of each block's last convolution?
 
-
 # %% tags=["optional"] slideshow={"slide_type": "skip"}
 def block_ends(network):
     """The last convolution of each block."""
@@ -310,7 +309,6 @@ for end in block_ends(run.model):
         outputs = maps(inputs)
         middle = outputs[:, outputs.shape[1] // 2, outputs.shape[2] // 2]
     influence.append(np.abs(tape.gradient(middle, inputs)).mean(axis=(0, 3)))
-
 
 # %% tags=["optional"] slideshow={"slide_type": "skip"}
 def spans(influence):
@@ -395,7 +393,6 @@ figures.show(
 # **backward pass** multiplies one such factor per layer: through seven layers at most $4^{-7}$, less than one
 # ten-thousandth, times what the weights contribute. How much gradient arrives at each layer of an untrained network?
 
-
 # %% tags=["optional"] slideshow={"slide_type": "skip"}
 def gradient_norms(activation, initializer):
     """The norm of the loss's gradient for each kernel of an untrained network, first layer first."""
@@ -409,7 +406,6 @@ def gradient_norms(activation, initializer):
         loss = tf.reduce_mean(losses)
     kernels = [layer.kernel for layer in fresh.layers if hasattr(layer, "kernel")]
     return [float(tf.norm(gradient)) for gradient in tape.gradient(loss, kernels)]
-
 
 # %% tags=["optional"] slideshow={"slide_type": "skip"}
 places = [*(f"conv {number}" for number in range(1, 7)), "dense", "logits"]
@@ -443,7 +439,6 @@ assert sigmoid[0] / sigmoid[-1] < 1e-3 < relu[0] / relu[-1]
 # \text{Glorot:}\quad \operatorname{Var}(w) = \frac{2}{n_\text{in} + n_\text{out}}$$
 #
 # This is about the mean over all draws, and it knows neither padding nor pooling. So measure single draws on images.
-
 
 # %% tags=["optional"] slideshow={"slide_type": "skip"}
 def second_moments(initializer, seed):
@@ -521,7 +516,6 @@ print("computed from the logits:  ", exact.numpy(), tape.gradient(exact, confide
 # A skip connection gives the backward pass a path that no layer weakens. Stack fifty untrained 3×3 convolutions of 16
 # channels, without and with skip connections, send a random gradient in at the end, and see how much of it arrives.
 
-
 # %% tags=["optional"] slideshow={"slide_type": "skip"}
 def gradient_left(skip, seed, depth=50, channels=16):
     """The fraction of the gradient's norm that is left behind 0, 1, …, `depth` untrained layers, passed backwards."""
@@ -540,7 +534,6 @@ def gradient_left(skip, seed, depth=50, channels=16):
     sent = tf.random.stateless_normal(maps[-1].shape, (seed, 0))
     gradients = tape.gradient(maps[-1], maps[::-1], output_gradients=sent)
     return [float(tf.norm(gradient) / tf.norm(sent)) for gradient in gradients]
-
 
 # %% tags=["optional"] slideshow={"slide_type": "skip"}
 stacks = {
@@ -573,13 +566,11 @@ assert after_50 < 0.1 * after_6 and lowest > after_6
 # multiply-adds of a convolution with `size`×`size` filters from `before` to `after` channels on feature maps of
 # `side`×`side`.
 
-
 # %% tags=["homework", "solution"] jupyter={"source_hidden": true}
 def convolution_cost(size, before, after, side):
     """Parameters and multiply-adds of a convolution with `size`×`size` filters on feature maps of `side`×`side`."""
     weights = size * size * before * after
     return weights + after, weights * side * side
-
 
 # %% tags=["homework", "check"]
 found = convolution_cost(3, 32, 64, 16)
@@ -597,12 +588,10 @@ print("correct: the third convolution has", *found)
 # after)`: the weights of the pair (`before` → `after` → `after`) divided by those of one 5×5 (`before` → `after`),
 # biases left out. From which ratio of `after` to `before` on is the pair the dearer choice?
 
-
 # %% tags=["homework", "solution"] jupyter={"source_hidden": true}
 def price_of_pair(before, after):
     """Weights of two 3×3 convolutions, divided by those of one 5×5 with the same input and output channels."""
     return 9 * (before * after + after * after) / (25 * before * after)
-
 
 # %% tags=["homework", "check"]
 found = price_of_pair(32, 64)
@@ -618,7 +607,6 @@ print("dearer as soon as after / before exceeds 16/9, so in each of our blocks; 
 # entry of `filters`, such as `(32, 64, 128)`. Why does a second block *reduce* their number, and a fourth more than
 # double it?
 
-
 # %% tags=["homework", "solution"] jupyter={"source_hidden": true}
 def vgg_parameters(filters):
     """All parameters of the network with one block of two 3×3 convolutions for each entry of `filters`."""
@@ -627,7 +615,6 @@ def vgg_parameters(filters):
         total += convolution_cost(3, before, after, side)[0] + convolution_cost(3, after, after, side)[0]
         before, side = after, side // 2
     return total + (side * side * before + 1) * 128 + (128 + 1) * 10
-
 
 # %% tags=["homework", "check"]
 found = vgg_parameters((32, 64))
@@ -643,7 +630,6 @@ print("each pooling quarters the dense layer's input; the filters of a late bloc
 # a ReLU after the first; then the unit's input is added, and a ReLU follows. Where the number of channels changes, a
 # 1×1 convolution adapts the input.
 
-
 # %% tags=["homework", "solution"] jupyter={"source_hidden": true}
 def residual_unit(x, filters):
     """Two 3×3 convolutions with a skip connection around them; returns a Keras tensor with `filters` channels."""
@@ -651,7 +637,6 @@ def residual_unit(x, filters):
     y = keras.layers.Conv2D(filters, 3, padding="same", activation="relu")(x)
     y = keras.layers.Conv2D(filters, 3, padding="same")(y)
     return keras.layers.ReLU()(keras.layers.Add()([y, skip]))
-
 
 # %% tags=["homework", "check"]
 start = keras.Input((8, 8, 4))

@@ -388,7 +388,6 @@ print("slanted triangle:", *(f"{float(triangle(done)):.3f}" for done in range(0,
 # average the logits over six views of each test image (**test-time augmentation**): the image, shifted by a pixel along
 # either end of a diagonal, and the mirror images of the three.
 
-
 # %% tags=["optional"] slideshow={"slide_type": "skip"}
 def took(record):
     return f"{record['seconds'] / 60:.0f} min" if record["seconds"] >= 120 else f"{record['seconds']} s"
@@ -438,12 +437,10 @@ for name in ("vgg3", "fast", "airbench"):
 # **1. Cross-entropy.** Write `cross_entropy(probability, labels)`: the mean cross-entropy, in nats, of probabilities
 # (n, 10) and true classes (n,).
 
-
 # %% tags=["homework", "solution"] jupyter={"source_hidden": true}
 def cross_entropy(probability, labels):
     """The mean cross-entropy in nats of probabilities (n, 10), given the true classes (n,)."""
     return float(-np.log(probability[np.arange(len(labels)), labels]).mean())
-
 
 # %% tags=["homework", "check"]
 probability, labels = np.full((4, 10), 0.05), np.array([0, 3, 3, 9])
@@ -459,7 +456,6 @@ print(f"correct: {answer:.3f} nats")
 # rate is 1. First write down a prediction: towards which value does the velocity $v$ go for $\mu = 0.9$? Then write
 # `velocities(momentum, gradients)`, which starts at $v = 0$ and returns the velocity after each step.
 
-
 # %% tags=["homework", "solution"] jupyter={"source_hidden": true}
 def velocities(momentum, gradients):
     """The velocity after each step of gradient descent with learning rate 1, starting from 0."""
@@ -468,7 +464,6 @@ def velocities(momentum, gradients):
         velocity = momentum * velocity - gradient
         found.append(velocity)
     return found
-
 
 # %% tags=["homework", "check"]
 answers = velocities(0.9, [1.0] * 200)
@@ -482,7 +477,6 @@ print(f"towards −1 / (1 − μ) = {-1 / (1 - 0.9):.0f}: after 200 steps {answe
 # `stopping_epoch(losses, patience)`: the epoch, counted from 1, whose weights are kept when training ends as soon as
 # `patience` epochs in a row have not improved on the lowest loss so far.
 
-
 # %% tags=["homework", "solution"] jupyter={"source_hidden": true}
 def stopping_epoch(losses, patience):
     """The epoch, counted from 1, that early stopping keeps."""
@@ -493,7 +487,6 @@ def stopping_epoch(losses, patience):
         elif epoch - best >= patience:
             break
     return best + 1
-
 
 # %% tags=["homework", "check"]
 losses = [2.0, 1.5, 1.6, 1.4, 1.5, 1.45, 1.2, 1.0]
@@ -507,13 +500,11 @@ print("correct: with patience 2 epoch 4 is kept, with patience 3 epoch 8")
 # drawn at random from the ten classes (`dataclasses.replace` makes a changed copy). Predict both accuracies before the
 # check trains on 96 images: first with true labels, then with random ones.
 
-
 # %% tags=["homework", "solution"] jupyter={"source_hidden": true}
 def with_random_labels(dataset, seed):
     """The data set with training labels drawn at random, images and test labels as before."""
     random = np.random.default_rng(seed).integers(0, 10, len(dataset.y_train))
     return dataclasses.replace(dataset, y_train=random.astype(dataset.y_train.dtype))
-
 
 # %% tags=["homework", "check"]
 small = dataset.subset(96, 100)

@@ -262,7 +262,6 @@ def outcome(label, first, then):
     verdict = "wrong before" if first != label else "fooled" if then != label else "correct"
     return f"{data.CLASS_NAMES[first]} →\n{data.CLASS_NAMES[then]}\n({verdict})"
 
-
 # %% tags=["core", "reveal"]
 low, high = evaluation.wilson_interval(fooled.sum(), (first == labels[ten]).sum())
 figures.show(
@@ -564,7 +563,6 @@ under_noise = {
 rows = [(name, *(f"{accuracy:.1%}" for accuracy in row)) for name, row in under_noise.items()]
 figures.show_table(["network", "clean", "blocks of 1×1", "2×2", "4×4"], rows)
 
-
 # %% tags=["optional"]
 def lost(name):
     """How many points of accuracy a network loses to fine and to coarse noise."""
@@ -668,7 +666,6 @@ for name, surrogate in others.items():
 #
 # An image file holds whole intensity levels. With ε = k/255 an adversarial image has whole levels again, so saving
 # changes nothing. With another ε, or with PGD, saving rounds each value.
-
 
 # %% tags=["optional"]
 def saved(images):
@@ -796,12 +793,10 @@ for message in {str(warning.message) for warning in said}:
 # **1. FGSM by hand.** Write `my_fgsm(images, labels, epsilon)` for `model` from `attacks.input_gradient`, which takes
 # and returns tensors. It must agree with `attacks.fgsm`.
 
-
 # %% tags=["homework", "solution"] slideshow={"slide_type": "skip"} jupyter={"source_hidden": true}
 def my_fgsm(images, labels, epsilon):
     gradient = attacks.input_gradient(model, tf.constant(images), tf.constant(labels)).numpy()
     return np.clip(images + np.float32(epsilon) * np.sign(gradient), 0, 1)
-
 
 # %% tags=["homework", "check"] slideshow={"slide_type": "skip"}
 x, y, expected = images[:20], labels[:20].astype(int), attacks.fgsm(model, images[:20], labels[:20], 8 / 255)
@@ -819,12 +814,10 @@ print("correct: FGSM by hand agrees with attacks.fgsm")
 # classifies correctly, the fraction that it misclassifies after the attack. Papers report this number beside robust
 # accuracy.
 
-
 # %% tags=["homework", "solution"] slideshow={"slide_type": "skip"} jupyter={"source_hidden": true}
 def success_rate(adversarial, images, labels):
     correct = evaluation.predictions(model, images) == labels
     return np.mean(evaluation.predictions(model, adversarial)[correct] != labels[correct])
-
 
 # %% tags=["homework", "check"] slideshow={"slide_type": "skip"}
 x, y = images[:300], labels[:300]
@@ -842,13 +835,11 @@ print(f"correct: {found:.1%} at ε = 2/255, where the accuracy is {is_right.mean
 # labels, be higher or lower than with the true labels in the attack, and on which images does the difference arise?
 # Then write `accuracy_without_labels(images, labels, epsilon)`.
 
-
 # %% tags=["homework", "solution"] slideshow={"slide_type": "skip"} jupyter={"source_hidden": true}
 def accuracy_without_labels(images, labels, epsilon):
     """Prediction: higher or equal, because an image that was wrong may be pushed onto its true class."""
     predicted = evaluation.predictions(model, images)
     return evaluation.accuracy(model, attacks.fgsm(model, images, predicted, epsilon), labels)
-
 
 # %% tags=["homework", "check"] slideshow={"slide_type": "skip"}
 x, y = images[:500], labels[:500]
@@ -867,14 +858,12 @@ print(f"correct: {found:.1%} without the labels, {with_truth:.1%} with them; {lu
 # loss. Write `reached(target, images, labels, epsilon)`: of the images of *other* classes, the fraction that `model`
 # predicts as `target` after the attack. Why is it lower than the success rate of the untargeted attack?
 
-
 # %% tags=["homework", "solution"] slideshow={"slide_type": "skip"} jupyter={"source_hidden": true}
 def reached(target, images, labels, epsilon):
     others = images[labels != target]
     wanted = np.full(len(others), target)
     moved = attacks.fgsm(model, others, wanted, epsilon, targeted=True)
     return np.mean(evaluation.predictions(model, moved) == target)
-
 
 # %% tags=["homework", "check"] slideshow={"slide_type": "skip"}
 x, y, frog = images[:300], labels[:300], data.CLASS_NAMES.index("frog")
@@ -891,7 +880,6 @@ print(f"correct: {found:.1%} become frogs; for the untargeted attack eight more 
 # **5. PGD by hand.** Write `my_pgd(images, labels, epsilon, step_size, steps)` from your `my_fgsm`, starting at the
 # images themselves. Each step is followed by the projection into the ℓ∞ ball around the *original* images.
 
-
 # %% tags=["homework", "solution"] slideshow={"slide_type": "skip"} jupyter={"source_hidden": true}
 def my_pgd(images, labels, epsilon, step_size, steps):
     moved = images
@@ -899,7 +887,6 @@ def my_pgd(images, labels, epsilon, step_size, steps):
         moved = my_fgsm(moved, labels, step_size)
         moved = np.clip(moved, images - np.float32(epsilon), images + np.float32(epsilon))
     return moved
-
 
 # %% tags=["homework", "check"] slideshow={"slide_type": "skip"}
 x, y = images[:100], labels[:100].astype(int)

@@ -343,7 +343,6 @@ figures.show(
 # Adversarial Training*, 2020) measure it by the cosine between the two. 1 means the same direction, 0 that one says
 # nothing about the other. The ball must be the one of the training.
 
-
 # %% tags=["optional"]
 def alignment(network, epsilon, count=500):
     """The cosine between the loss's gradients at each of `count` images and at a random point within epsilon of it."""
@@ -356,7 +355,6 @@ def alignment(network, epsilon, count=500):
         slopes.append(np.concatenate(found).reshape(len(x), -1))
     a, b = slopes
     return (a * b).sum(axis=1) / (np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1) + 1e-30)
-
 
 # %% tags=["optional"]
 measured = {
@@ -437,13 +435,11 @@ print(f"the gradient through the probabilities is zero everywhere for {stuck.sum
 # which fraction of its accuracy under FGSM at 8/255 is left at 16/255? Then write `fraction_left(network, images,
 # labels)`.
 
-
 # %% tags=["homework", "solution"] slideshow={"slide_type": "skip"} jupyter={"source_hidden": true}
 def fraction_left(network, images, labels):
     """Prediction: about a half; robustness does not end at the ε of the training, it declines."""
     small, large = (attacks.fgsm(network, images, labels, level / 255) for level in (8, 16))
     return evaluation.accuracy(network, large, labels) / evaluation.accuracy(network, small, labels)
-
 
 # %% tags=["homework", "check"] slideshow={"slide_type": "skip"}
 network, x, y = networks["adversarial-fgsm"], images[:300], labels[:300]
@@ -459,12 +455,10 @@ print(f"correct: {at_8:.1%} at 8/255, {at_16:.1%} at 16/255; {found:.0%} is left
 # `lost_and_gained(first, second, images, labels)`: how many images only `first` classifies correctly, and how many
 # only `second`.
 
-
 # %% tags=["homework", "solution"] slideshow={"slide_type": "skip"} jupyter={"source_hidden": true}
 def lost_and_gained(first, second, images, labels):
     a, b = (evaluation.predictions(network, images) == labels for network in (first, second))
     return (a & ~b).sum(), (~a & b).sum()
-
 
 # %% tags=["homework", "check"] slideshow={"slide_type": "skip"}
 first, second = networks["vgg3"], networks["adversarial-fgsm"]
@@ -481,11 +475,9 @@ print(f"correct: {found[0]} lost, {found[1]} gained; the difference of {abs(foun
 # on FGSM examples made for `source` (05, "does an adversarial example transfer?"). Which direction between vgg3 and
 # adversarial-fgsm still does harm?
 
-
 # %% tags=["homework", "solution"] slideshow={"slide_type": "skip"} jupyter={"source_hidden": true}
 def transfer(source, target, images, labels, epsilon):
     return evaluation.accuracy(target, attacks.fgsm(source, images, labels, epsilon), labels)
-
 
 # %% tags=["homework", "check"] slideshow={"slide_type": "skip"}
 x, y = images[:300], labels[:300]
@@ -502,11 +494,9 @@ print(f"correct: vgg3 → adversarial-fgsm leaves {found:.1%}, the other directi
 # `worst_case(network, attacked, labels)` for a list of attacked versions of the same images: the fraction of images
 # on which the network is correct under all of them. This is how AutoAttack reports.
 
-
 # %% tags=["homework", "solution"] slideshow={"slide_type": "skip"} jupyter={"source_hidden": true}
 def worst_case(network, attacked, labels):
     return np.mean(np.all([evaluation.predictions(network, x) == labels for x in attacked], axis=0))
-
 
 # %% tags=["homework", "check"] slideshow={"slide_type": "skip"}
 x, y = images[:200], labels[:200]

@@ -19,9 +19,7 @@ from helpers.backend import keras, layers
 def test_the_baseline_computes_what_the_network_of_the_slides_computes(run, pictures):
     baseline = ablations.network()
     baseline.set_weights(run.model.get_weights())
-    np.testing.assert_allclose(
-        evaluation.logits(baseline, pictures[0]), evaluation.logits(run.model, pictures[0]), atol=1e-4
-    )
+    np.testing.assert_allclose(evaluation.logits(baseline, pictures[0]), evaluation.logits(run.model, pictures[0]), atol=1e-4)
 
 
 def kinds(network):
