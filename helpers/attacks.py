@@ -5,7 +5,6 @@ functional Keras classifier of such images, leaves its arguments unchanged and w
 batch. `epsilon` is the largest change of any pixel value on the scale from 0 to 1: "8 of 255 intensity levels" is 8/255.
 """
 
-import functools
 import warnings
 
 import numpy as np
@@ -50,11 +49,9 @@ def gradient_sign(model, images, labels, *, loss="log-odds", batch_size=BATCH_SI
     Source and checks as for `fgsm`. Taught in 05-fgsm.
     """
     network, images, labels = _checked(model, images, labels, batch_size, loss)
-    sign = np.empty_like(images)
-    for part in _batches(images, batch_size):
-        sign[part] = np.sign(_gradient(network, images[part], labels[part], loss))
+    sign = _signs(network, images, labels, loss, batch_size)
     _refuse_nan(network, sign)
-    _warn_of_zero_gradients(network, images, labels, sign, loss)
+    _warn_of_zero_gradients(network, images, labels, sign, loss, batch_size)
     return sign
 
 
@@ -92,11 +89,14 @@ def _squared_error(logits, labels):
 LOSSES = {"log-odds": log_odds, "cross-entropy": _cross_entropy, "mse": _squared_error}
 
 
-def _gradient(network, images, labels, loss):
-    """`input_gradient` of numpy arrays, compiled once for each network and loss."""
+def _signs(network, images, labels, loss, batch_size):
+    """The signs of `input_gradient` of numpy arrays, batch by batch, compiled once for each network and loss."""
     signature = network.batch_of_images(), tf.TensorSpec([None], tf.int64)
-    compiled = network.graph(loss, functools.partial(input_gradient, loss=loss), *signature)
-    return compiled(tf.constant(images), tf.constant(labels)).numpy()
+    compiled = network.graph(loss, lambda *batch: tf.sign(input_gradient(*batch, loss)), *signature)
+    sign = np.empty_like(images)
+    for part in _batches(images, batch_size):
+        sign[part] = compiled(tf.constant(images[part]), tf.constant(labels[part]))
+    return sign
 
 
 def random_sign_noise(images, epsilon, seed):
@@ -165,8 +165,7 @@ def epsilon_sweep(model, images, labels, epsilons, *, loss="log-odds", batch_siz
     predictions = np.empty((len(epsilons), len(images)), np.int64)
     for part in _batches(images, batch_size):
         for row, epsilon in enumerate(epsilons):
-            logits = network.forward(perturb(images[part], sign[part], epsilon))
-            predictions[row, part] = logits.argmax(axis=1)
+            predictions[row, part] = network.forward(perturb(images[part], sign[part], epsilon)).argmax(axis=1)
     return (predictions == labels).mean(axis=1), predictions
 
 
@@ -221,17 +220,14 @@ def _refuse_nan(network, sign):
         )
 
 
-def _warn_of_zero_gradients(network, images, labels, sign, loss):
+def _warn_of_zero_gradients(network, images, labels, sign, loss, batch_size):
     stuck = np.flatnonzero(~sign.any(axis=(1, 2, 3)))
     if not len(stuck):
         return
-    dead = len(stuck)
+    dead, causes = len(stuck), []
     if loss != "log-odds":
-        dead = sum(
-            int((~_gradient(network, images[part], labels[part], "log-odds").any(axis=(1, 2, 3))).sum())
-            for part in np.array_split(stuck, -(-len(stuck) // BATCH_SIZE))
-        )
-    causes = []
+        exact = _signs(network, images[stuck], labels[stuck], "log-odds", batch_size)
+        dead -= int(exact.any(axis=(1, 2, 3)).sum())
     if dead < len(stuck):
         causes.append(
             f"for {len(stuck) - dead} the {loss} is saturated, the probabilities being 0 and 1 in float32; "

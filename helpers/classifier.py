@@ -14,6 +14,7 @@ from .backend import keras, layers, tf
 
 TINY = float(np.finfo(np.float32).tiny)
 _KEPT = "_helpers_classifier"  # the attribute of a model that holds its Classifier, so that both live equally long
+_SETTINGS = (bool, int, float, str, keras.Variable, keras.Operation)
 
 
 def classifier(model):
@@ -57,14 +58,15 @@ class Classifier:
             logits = self(probe)
         self.differentiable = tape.gradient(logits, probe) is not None
         self.from_probabilities = self._end is _logarithms
-        self._state = _state(model)
+        self._operations = _operations(model)
+        self._state = _state(self._operations)
 
     def __call__(self, images, training=False):
         return self._end(self._source(images, training=False))
 
     def is_current(self):
         """Whether the model still has the layers, and these the settings, that this object has seen."""
-        now = _state(self.model)
+        now = _state(self._operations)
         return len(now) == len(self._state) and all(map(operator.is_, now, self._state))
 
     def graph(self, key, function, *signature):
@@ -201,21 +203,29 @@ def _agree(logits, says, dtype):
     return off.max() < tolerance * max(1.0, abs(logarithm[seen]).max()) and (np.exp(logarithm)[~seen] < 2 * floor).all()
 
 
-def _state(thing, found=None, seen=None):
-    """All that a graph takes from a network's Python objects: layers, their settings, functions and variables, in order.
+def _operations(thing, found=None):
+    """A network and every layer, network and function in it, in the order in which they are met."""
+    found = {} if found is None else found
+    if id(thing) not in found:
+        found[id(thing)] = thing
+        for value in vars(thing).values():
+            for item in value if isinstance(value, (list, tuple)) else (value,):
+                if isinstance(item, keras.Operation):
+                    _operations(item, found)
+    return list(found.values())
+
+
+def _state(operations):
+    """All that a graph takes from these Python objects: their settings, functions, variables and parts, in order.
 
     Compared by identity, which takes a fraction of a millisecond: a setting that is assigned is another object.
     """
-    found, seen = ([], set()) if found is None else (found, seen)
-    if id(thing) not in seen:
-        seen.add(id(thing))
-        found.append(thing)
-        for value in vars(thing).values():
-            if isinstance(value, (list, tuple)):  # of these, tensors come and go with every call
-                found.extend(item for item in value if isinstance(item, (bool, int, float, str, keras.Variable)))
-            elif not isinstance(value, (keras.Operation, Classifier)):
-                found.append(value)
-            for item in value if isinstance(value, (list, tuple)) else (value,):
-                if isinstance(item, keras.Operation):
-                    _state(item, found, seen)
+    found = []
+    for operation in operations:
+        settings = vars(operation).copy()
+        settings.pop(_KEPT, None)
+        found.extend(settings.values())
+        for value in settings.values():
+            if isinstance(value, list) and value:  # of what is in lists, tensors come and go with every call
+                found.extend(item for item in value if isinstance(item, _SETTINGS))
     return found

@@ -3,7 +3,7 @@
     python -m helpers.robustness vgg3 --dataset cifar10
 
 attacks a recorded network with the test images and keeps what it finds beside its record, as attacks.json. With
---signs it only compares the signs of FGSM with those of the network in float64, and prints what it finds.
+--signs it renews one part of that report alone, the comparison of FGSM's signs with float64, and prints it.
 """
 
 import argparse
@@ -22,6 +22,7 @@ from .commands import replace_what_cannot_be_printed
 FGSM_LEVELS, RANDOM_LEVELS, PGD_LEVELS = tuple(range(17)), (0, 1, 2, 4, 8, 16), (0, 2, 4, 8, 16)
 REPORT_LEVEL = 8  # the level at which single numbers are given
 FLOAT64_BATCH = 50  # float64 takes memory
+STEEP = (20, 100)  # the signs must also be exact for logits multiplied by these
 
 
 def report(model, dataset, progress=iter):
@@ -81,21 +82,35 @@ def _quietly(function, *arguments, **options):
 def signs_in_float32(model, images, labels, progress=iter):
     """What float32 makes of FGSM's signs: lists with one number per image, and two numbers.
 
-    For each loss of attacks.LOSSES the fraction of an image's signs that agree with a float64 copy of the network;
-    "lead" is log(p / (1 − p)), by how much the true class leads all others taken together, and "p_rounds_to_one" the
-    lead from which on p is 1 in float32. "below_90" counts, for each loss, the images with less than 90% of the signs.
+    "agreement" holds for each loss of attacks.LOSSES the fraction of an image's signs that agree with a float64 copy of
+    the network, and "below_90" counts the images where it is less than 90%. "steep" tells the same of the log-odds of
+    logits multiplied by each of STEEP: the lowest fraction, and which images are below 99.5%. "lead" is
+    log(p / (1 − p)), by how much the true class leads all others taken together, and "p_rounds_to_one" the lead from
+    which on p is 1 in float32.
+    With the log-odds, the few images below 99.5% lie at a corner of the network itself: within one rounding of their
+    pixels a ReLU bends or a draw in max pooling is decided, and the gradient in float64 jumps as well.
     """
-    model64, found = in_float64(model), {loss: [] for loss in attacks.LOSSES}
+    model64 = in_float64(model)
+    ways = {loss: (model, 1, loss) for loss in attacks.LOSSES}
+    for scale in STEEP:
+        layers = [keras.Input(images.shape[1:]), model, keras.layers.Rescaling(float(scale))]
+        ways[scale] = keras.Sequential(layers), scale, "log-odds"
+    found = {way: [] for way in ways}
     for start in progress(range(0, len(images), FLOAT64_BATCH)):
-        part = slice(start, start + FLOAT64_BATCH)
-        expected = exact_signs(model64, images[part], labels[part])
-        for loss, fractions in found.items():
-            signs = _quietly(attacks.gradient_sign, model, images[part], labels[part], loss=loss)
-            fractions += (signs == expected).mean(axis=(1, 2, 3)).round(5).tolist()
+        x, y = images[start : start + FLOAT64_BATCH], labels[start : start + FLOAT64_BATCH]
+        expected = {scale: exact_signs(model64, x, y, scale) for scale in (1, *STEEP)}
+        for way, (network, scale, loss) in ways.items():
+            signs = _quietly(attacks.gradient_sign, network, x, y, loss=loss)
+            found[way] += (signs == expected[scale]).mean(axis=(1, 2, 3)).round(5).tolist()
+    steep = {scale: np.array(found.pop(scale)) for scale in STEEP}
     lead = -attacks.log_odds(evaluation.logits(model, images), labels).numpy()
     return {
         "agreement": found,
         "below_90": {loss: int((np.array(fractions) < 0.9).sum()) for loss, fractions in found.items()},
+        "steep": [
+            {"scale": scale, "lowest": float(one.min()), "below_99.5": np.flatnonzero(one < 0.995).tolist()}
+            for scale, one in steep.items()
+        ],
         "lead": [round(float(one), 3) for one in lead],
         "p_rounds_to_one": lead_at_which_p_is_one(),
     }
@@ -117,7 +132,7 @@ def in_float64(model):
     return copy
 
 
-def exact_signs(model64, images, labels, scale=1.0):
+def exact_signs(model64, images, labels, scale=1):
     """The signs of FGSM from a network in float64 that ends in logits, as if these were multiplied by `scale`.
 
     The derivative by the logits, p − y without its factor 1 − p, is written out here, so that the signs depend on no
@@ -163,24 +178,27 @@ def main(arguments=None, root=runs.RECORDED):
     parser = argparse.ArgumentParser(prog="python -m helpers.robustness", description=__doc__.split("\n\n")[-1])
     parser.add_argument("name", help="a recorded run, such as vgg3")
     parser.add_argument("--dataset", required=True, choices=("cifar10", "sketches"))
-    parser.add_argument("--signs", action="store_true", help="only compare signs with float64; keeps nothing")
+    parser.add_argument("--signs", action="store_true", help="only renew the comparison with float64")
     options = parser.parse_args(arguments)
+    where = options.name, options.dataset, root
     try:
-        run, dataset = runs.load(options.name, options.dataset, root), data.load(options.dataset)
+        run, dataset = runs.load(*where), data.load(options.dataset)
         if options.signs:
-            few = slice(data.ORIGINAL_TEST_IMAGES)
-            images, labels = data.to_float(dataset.x_test[few]), dataset.y_test[few]
-            for loss, fractions in signs_in_float32(run.model, images, labels, tqdm)["agreement"].items():
-                lost = sum(fraction < 0.9 for fraction in fractions)
-                print(f"{loss}: at least {min(fractions):.2%} of each image's signs; {lost} of {len(images)} below 90%")
-            return
-        begin = time.perf_counter()
-        found = report(run.model, dataset, progress=tqdm)
-        found |= {"weights_sha256": run.record["weights_sha256"], "dataset": dataset.description()}
-        found |= {"seconds": round(time.perf_counter() - begin)} | _what_autoattack_found(
-            options.name, options.dataset, root
-        )
-        runs.save_record(found, runs.folder(options.name, options.dataset, root), "attacks.json")
+            found = load(*where)
+            few = slice(found["n"])
+            signs = signs_in_float32(run.model, data.to_float(dataset.x_test[few]), dataset.y_test[few], tqdm)
+            found |= {"signs": signs}
+            for loss, fractions in signs["agreement"].items():
+                lost = signs["below_90"][loss]
+                print(f"{loss}: at least {min(fractions):.2%} of each image's signs; {lost} of {found['n']} below 90%")
+            for one in signs["steep"]:
+                print(f"log-odds, logits × {one['scale']}: at least {one['lowest']:.2%} of each image's signs")
+        else:
+            begin = time.perf_counter()
+            found = report(run.model, dataset, progress=tqdm)
+            found |= {"weights_sha256": run.record["weights_sha256"], "dataset": dataset.description()}
+            found |= {"seconds": round(time.perf_counter() - begin)} | _what_autoattack_found(*where)
+        runs.save_record(found, runs.folder(*where), "attacks.json")
     except (OSError, ValueError) as error:
         raise SystemExit(str(error)) from None
 

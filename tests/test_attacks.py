@@ -369,9 +369,13 @@ def test_any_number_of_images_in_any_batch(network, pictures, size):
 
 def test_no_batch_is_larger_than_asked_for(network, pictures, monkeypatch):
     images, labels = pictures[0][:7], pictures[1][:7]
-    sizes, gradient, forward = [], attacks._gradient, Classifier.forward
-    monkeypatch.setattr(attacks, "_gradient", lambda *a: sizes.append(len(a[1])) or gradient(*a))
-    monkeypatch.setattr(Classifier, "forward", lambda *a: sizes.append(len(a[1])) or forward(*a))
+    sizes, graph = [], Classifier.graph
+
+    def watched(*arguments):
+        compiled = graph(*arguments)
+        return lambda *batch: sizes.append(len(batch[0])) or compiled(*batch)
+
+    monkeypatch.setattr(Classifier, "graph", watched)
     attacks.epsilon_sweep(network, images, labels, [0.01], batch_size=3)
     attacks.minimal_epsilon(network, images, labels, max_level=1, batch_size=3)
     attacks.pgd(network, images, labels, 0.01, step_size=0.01, steps=1, batch_size=3)
