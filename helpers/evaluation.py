@@ -10,7 +10,7 @@ from scipy import optimize, stats
 
 from .backend import tf
 from .classifier import classifier
-from .validation import checked_images, checked_labels
+from .validation import checked_counts, checked_images, checked_labels
 
 BATCH_SIZE = 100  # as in attacks
 
@@ -132,6 +132,13 @@ def precision_and_recall(matrix):
         return correct / predicted, correct / present
 
 
+def _checked_probabilities(probability):
+    probability = np.asarray(probability)
+    if probability.ndim != 2 or (probability < 0).any() or (abs(probability.sum(axis=1) - 1) > 1e-3).any():
+        raise ValueError("probability: expected rows of probabilities that sum to 1; softmax(logits) gives them")
+    return probability
+
+
 def most_confused_pairs(matrix, count):
     """The `count` most frequent errors as (true class, predicted class, how often), most frequent first."""
     errors = matrix - np.diag(np.diag(matrix))
@@ -140,7 +147,11 @@ def most_confused_pairs(matrix, count):
 
 
 def most_confident_errors(probability, labels, count):
-    """Indices of the `count` errors with the highest probability, most confident first."""
+    """Indices of the `count` errors with the highest probability, most confident first.
+
+    Raises ValueError for rows that are no probabilities, such as logits.
+    """
+    probability = _checked_probabilities(probability)
     predicted = probability.argmax(axis=1)
     errors = np.flatnonzero(predicted != checked_labels(labels, *probability.shape))
     return errors[np.argsort(-probability[errors, predicted[errors]], kind="stable")[:count]]
@@ -150,9 +161,12 @@ def calibration(probability, labels, bins=10):
     """Are predictions with 80% confidence correct in 80% of cases? Sorts them into `bins` by their confidence.
 
     Returns for each bin the mean probability, the accuracy (both nan where empty) and the count, and the expected
-    calibration error: the mean over predictions of |confidence − accuracy| of their bin.
+    calibration error: the mean over predictions of |confidence − accuracy| of their bin. Raises ValueError for rows that
+    are no probabilities, such as logits.
     Source: Guo et al. 2017, arXiv:1706.04599, equations 2 to 5. Taught in 04-evaluation.
     """
+    checked_counts(bins=bins)
+    probability = _checked_probabilities(probability)
     top, correct = probability.max(axis=1), probability.argmax(axis=1) == checked_labels(labels, *probability.shape)
     number = np.minimum((top * bins).astype(int), bins - 1)
     count = np.bincount(number, minlength=bins)

@@ -16,10 +16,11 @@ def checked_images(images, shape=None, *, dtypes=("float",)):
     kind = "float" if images.dtype.kind == "f" else str(images.dtype)
     if kind not in dtypes:
         taken = {"float": "floats in [0, 1]", "uint8": "uint8 in 0–255"}
+        whole = "; whole numbers in 0–255 need .astype(np.uint8)" if images.dtype.kind in "iu" else ""
         fix = {
             "uint8": "; helpers.data.to_float(images) converts uint8",
             "float": "; pass them as helpers.data.load returns them",
-        }.get(kind, "; whole numbers in 0–255 need .astype(np.uint8)")
+        }.get(kind, whole)
         expected = " or ".join(taken[dtype] for dtype in dtypes)
         raise TypeError(f"images: expected {expected}, got {images.dtype}{fix}")
     if images.ndim != 4:
@@ -61,9 +62,14 @@ def checked_labels(labels, count, classes):
             + fix.get(labels.shape, "")
         )
     if labels.dtype.kind not in "iu":
-        raise TypeError(f"labels: expected integers, got {labels.dtype}; try labels.astype(int)")
+        fix = (
+            "helpers.data.CLASS_NAMES.index(name) numbers a class"
+            if labels.dtype.kind in "US"
+            else "try labels.astype(int)"
+        )
+        raise TypeError(f"labels: expected integers, got {labels.dtype}; {fix}")
     if labels.size and not (labels.min() >= 0 and labels.max() < classes):
-        fix = f"; try labels - {labels.min()}" if 0 < labels.min() and labels.max() == classes else ""
+        fix = "; try labels - 1" if labels.min() >= 1 and labels.max() == classes else ""
         raise ValueError(f"labels: expected classes 0 to {classes - 1}, got {labels.min()} to {labels.max()}{fix}")
     return labels.astype(np.int64)
 
@@ -74,7 +80,7 @@ def checked_epsilon(epsilon, name="epsilon"):
         raise TypeError(f"{name}={epsilon!r}: expected one number in [0, 1], such as 8/255")
     if not 0 <= epsilon <= 1:
         fix = f"; did you mean {epsilon:g}/255?" if 1 < epsilon <= 255 else ""
-        raise ValueError(f"{name}={epsilon:g} lies outside [0, 1]{fix}")
+        raise ValueError(f"{name}={epsilon:.9g} lies outside [0, 1]{fix}")
     return float(epsilon)
 
 

@@ -505,6 +505,8 @@ def test_random_sign_noise_moves_every_pixel_value_by_epsilon_either_way_as_ofte
         ({"labels": lambda x, y: y.astype(float)}, TypeError, "integers"),
         ({"labels": lambda x, y: y + 10}, ValueError, "classes 0 to 9"),
         ({"labels": lambda x, y: np.arange(1, 41) % 10 + 1}, ValueError, "try labels - 1"),
+        ({"labels": lambda x, y: np.full(40, 10)}, ValueError, "got 10 to 10; try labels - 1"),
+        ({"labels": lambda x, y: np.array(data.CLASS_NAMES)[y]}, TypeError, r"CLASS_NAMES\.index\(name\)"),
         ({"labels": lambda x, y: y - 1}, ValueError, "classes 0 to 9"),
         ({"loss": "hinge"}, ValueError, "cross-entropy"),
         ({"batch_size": 0}, ValueError, "at least 1"),

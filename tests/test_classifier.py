@@ -234,6 +234,17 @@ def test_an_operation_without_a_gradient_is_refused_by_attacks_and_judged_all_th
     assert evaluation.accuracy(rounded, *photos) == evaluation.accuracy(network, *photos)
 
 
+class Product(layers.Rescaling):
+    """Settings of its own in a list and in a dictionary, beside those of its base class."""
+
+    def __init__(self, scale):
+        super().__init__(scale)
+        self.factors, self.named = [1.0], {"factor": 1.0}
+
+    def call(self, scores):
+        return super().call(scores) * self.factors[0] * self.named["factor"]
+
+
 def exchange_the_head(network):
     network.pop()
     network.add(layers.Dense(10, kernel_initializer="he_uniform"))
@@ -255,6 +266,14 @@ def another_call(network):
     network.layers[-1].call = lambda scores: -scores
 
 
+def another_class(network):
+    network.layers[-1].__class__ = type("Opposite", (layers.Rescaling,), {"call": lambda self, scores: -scores})
+
+
+def another_setting_in_a_list_and_a_dictionary(network):
+    network.layers[-1].factors[0], network.layers[-1].named["factor"] = 3.0, -1.0
+
+
 def other_weights(network):
     network.layers[-2].kernel.assign(-network.layers[-2].kernel)
 
@@ -270,6 +289,8 @@ CHANGES = [
     another_activation,
     another_setting,
     another_call,
+    another_class,
+    another_setting_in_a_list_and_a_dictionary,
     other_weights,
     quantised,
 ]
@@ -281,7 +302,7 @@ def test_a_network_is_judged_as_it_is_now(change, photos):
     images, labels = photos
     keras.utils.set_random_seed(0)
     network = sequential(
-        layers.Dense(20, activation="relu", kernel_initializer="he_uniform"), layers.Dense(10), layers.Rescaling(1.0)
+        layers.Dense(20, activation="relu", kernel_initializer="he_uniform"), layers.Dense(10), Product(1.0)
     )
     outer = keras.Sequential([image(), network])
     before = [evaluation.logits(each, images) for each in (network, outer)]

@@ -130,6 +130,18 @@ def test_any_kind_of_integer_is_a_label(network, dataset):
     assert evaluation.loss_and_accuracy(network, images, labels.astype(np.uint8)) == loss
 
 
+@pytest.mark.parametrize("use", [evaluation.calibration, evaluation.most_confident_errors])
+def test_logits_are_no_probabilities(use, network, dataset):
+    images, labels = dataset.x_test[:20], dataset.y_test[:20]
+    logits, probability = evaluation.logits(network, images), evaluation.probabilities(network, images)
+    centred = logits - logits.mean(axis=1, keepdims=True)
+    for wrong in (logits, probability * 100, probability[0], centred + 0.1):
+        with pytest.raises(ValueError, match=r"sum to 1; softmax\(logits\) gives them"):
+            use(wrong, labels, 2)
+    with pytest.raises(ValueError, match="bins=0"):
+        evaluation.calibration(probability, labels, bins=0)
+
+
 def test_labels_that_do_not_fit_are_refused_everywhere(network, dataset):
     images, labels = dataset.x_test[:5], dataset.y_test[:5]
     probability = evaluation.probabilities(network, images)
