@@ -8,19 +8,16 @@ continues with those that are missing.
 
 import argparse
 import base64
-import contextlib
 import dataclasses
 import json
 import math
-import os
 import sys
 from typing import NamedTuple
 
-import joblib
 import numpy as np
 from tqdm import tqdm
 
-from . import data, evaluation, models, runs, training
+from . import data, evaluation, models, parallel, runs, training
 from .backend import keras, layers
 from .commands import replace_what_cannot_be_printed
 from .recipes import Recipe
@@ -209,34 +206,17 @@ def pending(dataset, root=runs.RECORDED):
 
 
 def sweep(jobs, dataset, epochs=None, root=runs.RECORDED):
-    """Train all `jobs`, pairs (variant, seed), with joblib's present backend, and keep each record as it comes."""
+    """Train all `jobs`, pairs (variant, seed), where `parallel.workers` says, and keep each record as it comes."""
 
     def named(variant, seed):
         return variant, seed, run_variant(variant, seed, dataset, epochs)
 
-    calls = (joblib.delayed(named)(variant, seed) for variant, seed in jobs)
-    found = joblib.Parallel(return_as="generator_unordered", batch_size=1, pre_dispatch="all")(calls)
-    with tqdm(found, total=len(jobs), unit="run", file=sys.stderr) as bar:
+    with tqdm(parallel.each(named, jobs), total=len(jobs), unit="run", file=sys.stderr) as bar:
         for variant, seed, record in bar:
             path = _path(variant, seed, dataset, root)
             runs.save_record(record, path.parent, path.name)
             accuracy = runs.accuracy(record, "validation")
             bar.write(f"{variant}-{seed}: validation accuracy {accuracy:.2%}, {record['seconds']} s")
-
-
-@contextlib.contextmanager
-def backend(workers, scheduler):
-    """joblib's backend for `sweep`: processes here, or the Dask cluster whose scheduler has the address `scheduler`."""
-    if scheduler:
-        from distributed import Client
-
-        with Client(scheduler) as client, joblib.parallel_config("dask", client=client):
-            yield
-    else:
-        # Read by TensorFlow where a worker starts: together they use each core once.
-        os.environ["TF_NUM_INTRAOP_THREADS"] = str(max(1, joblib.cpu_count() // workers))
-        with joblib.parallel_config("loky", n_jobs=workers):
-            yield
 
 
 def main(arguments=None):
@@ -251,7 +231,7 @@ def main(arguments=None):
         print("every record is there; delete a file in helpers/recorded/*/ablations to repeat it")
         return
     try:
-        with backend(options.workers, options.scheduler):
+        with parallel.workers(options.workers, options.scheduler):
             sweep(jobs, options.dataset)
     except (FileNotFoundError, ValueError, OSError) as error:
         raise SystemExit(str(error)) from None

@@ -1,16 +1,19 @@
 """Keep and find the outcome of a training: the weights, and a record of how they came about."""
 
+import dataclasses
 import hashlib
 import io
 import json
 import os
+import platform
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
 import h5py
 
 from . import data, evaluation, models
-from .backend import keras
+from .backend import keras, tf
 
 # Accuracies that the slides report for the network of models.vgg3; how they were taken is not said there.
 SLIDES = {"train": 0.9879, "test": 0.8272}
@@ -86,6 +89,45 @@ def _refuse_what_we_do_not_write(content):
         whole = sum(array.nbytes for array in arrays) <= len(content)
     if not (plain and whole and all(isinstance(link, h5py.HardLink) for link in links)):
         raise ValueError("it holds more than plain arrays")
+
+
+def new_record(recipe, dataset, model, history):
+    """All that is needed to repeat a training run and to judge it, as a dictionary.
+
+    `model` is the network that came out, in float32; `history` holds a list per quantity, an entry per epoch.
+    Accuracies are taken in evaluation mode. The seconds are those of all epochs and of taking the accuracies once.
+    """
+    begin = time.perf_counter()
+    accuracies = [_accuracy(model, "train", 1, dataset.x_train, dataset.y_train), *_accuracies(model, dataset, 1)]
+    seconds = sum(history["seconds"]) + time.perf_counter() - begin
+    if recipe.test_time_augmentation:
+        accuracies += _accuracies(models.with_test_time_augmentation(model), dataset, models.VIEWS)
+    return {
+        "network": recipe.network,
+        "network_digest": models.digest(model),
+        "parameters": model.count_params(),
+        "recipe": dataclasses.asdict(recipe) | {"epochs": len(history["loss"])},
+        "dataset": dataset.description(),
+        "versions": {"python": platform.python_version(), "tensorflow": tf.__version__, "keras": keras.__version__},
+        "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
+        "seconds": round(seconds),
+        "accuracies": accuracies,
+        "history": history,
+    }
+
+
+def _accuracies(model, dataset, views):
+    part, images, labels = dataset.evaluation_part()
+    found = [_accuracy(model, part, views, images, labels)]
+    # Of the whole test set only: the first images of a selection may be others.
+    if part == "test" and dataset.name == "cifar10" and len(images) == 10_000:
+        first = slice(data.ORIGINAL_TEST_IMAGES)
+        found.append(_accuracy(model, FIRST_TEST, views, images[first], labels[first]))
+    return found
+
+
+def _accuracy(model, name, views, images, labels):
+    return {"images": name, "views": views, "accuracy": evaluation.accuracy(model, images, labels)}
 
 
 def save(run, name, dataset, root=RECORDED):

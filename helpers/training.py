@@ -8,8 +8,6 @@ helpers/recorded/.
 
 import argparse
 import dataclasses
-import os
-import platform
 import sys
 import time
 from pathlib import Path
@@ -112,7 +110,7 @@ def train(recipe, dataset, *, epochs=None, on_step=None, on_epoch=None, checkpoi
         if on_epoch:
             on_epoch(history)
     _to_evaluation_mode(final, model, optimizer, recipe, dataset)
-    return runs.Run(final, _record(recipe, dataset, final, history))
+    return runs.Run(final, runs.new_record(recipe, dataset, final, history))
 
 
 def _to_evaluation_mode(final, model, optimizer, recipe, dataset):
@@ -173,41 +171,6 @@ def _one_epoch(step, recipe, dataset, epoch, epochs, on_step):
         if on_step:
             on_step(done, epochs * len(batches), loss, accuracy)
     return dict(zip(("loss", "accuracy"), (total / len(order)).tolist(), strict=True))
-
-
-def _record(recipe, dataset, model, history):
-    """All that is needed to repeat this training run and to judge it. Accuracies: evaluation mode, float32."""
-    begin = time.perf_counter()
-    accuracies = [_accuracy(model, "train", 1, dataset.x_train, dataset.y_train), *_accuracies(model, dataset, 1)]
-    seconds = sum(history["seconds"]) + time.perf_counter() - begin
-    if recipe.test_time_augmentation:
-        accuracies += _accuracies(models.with_test_time_augmentation(model), dataset, models.VIEWS)
-    return {
-        "network": recipe.network,
-        "network_digest": models.digest(model),
-        "parameters": model.count_params(),
-        "recipe": dataclasses.asdict(recipe) | {"epochs": len(history["loss"])},
-        "dataset": dataset.description(),
-        "versions": {"python": platform.python_version(), "tensorflow": tf.__version__, "keras": keras.__version__},
-        "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
-        "seconds": round(seconds),
-        "accuracies": accuracies,
-        "history": history,
-    }
-
-
-def _accuracies(model, dataset, views):
-    part, images, labels = dataset.evaluation_part()
-    found = [_accuracy(model, part, views, images, labels)]
-    # Of the whole test set only: the first images of a selection may be others.
-    if part == "test" and dataset.name == "cifar10" and len(images) == 10_000:
-        first = slice(data.ORIGINAL_TEST_IMAGES)
-        found.append(_accuracy(model, runs.FIRST_TEST, views, images[first], labels[first]))
-    return found
-
-
-def _accuracy(model, name, views, images, labels):
-    return {"images": name, "views": views, "accuracy": evaluation.accuracy(model, images, labels)}
 
 
 def main(arguments=None, root=runs.RECORDED):

@@ -12,14 +12,16 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from helpers import ablations, data, evaluation, runs
+from helpers import ablations, data, evaluation, parallel, runs
 from helpers.backend import keras, layers
 
 
 def test_the_baseline_computes_what_the_network_of_the_slides_computes(run, pictures):
     baseline = ablations.network()
     baseline.set_weights(run.model.get_weights())
-    np.testing.assert_allclose(evaluation.logits(baseline, pictures[0]), evaluation.logits(run.model, pictures[0]), atol=1e-4)
+    np.testing.assert_allclose(
+        evaluation.logits(baseline, pictures[0]), evaluation.logits(run.model, pictures[0]), atol=1e-4
+    )
 
 
 def kinds(network):
@@ -71,7 +73,7 @@ def test_a_skip_connection_adds_the_input_before_the_last_relu():
 
 
 def test_a_sweep_keeps_each_record_and_continues_with_the_missing(tmp_path, capfd):
-    with ablations.backend(1, None):
+    with parallel.workers(1):
         ablations.sweep([("two-blocks", 0)], "sketches", epochs=1, root=tmp_path)
     record = json.loads((tmp_path / "sketches" / "ablations" / "two-blocks-0.json").read_text(encoding="utf-8"))
     assert record["variant"] == {"filters": [32, 64]} and record["multiply_adds"] == 25_003_264
@@ -105,7 +107,7 @@ def test_a_worker_that_is_killed_half_way_costs_no_result(cluster, tmp_path):
 
     thread = threading.Thread(target=kill_one_after_the_first_result, daemon=True)
     thread.start()
-    with ablations.backend(1, cluster.scheduler_address):
+    with parallel.workers(1, cluster.scheduler_address):
         ablations.sweep(jobs, "sketches", epochs=1, root=tmp_path)
     thread.join(timeout=10)
     assert not thread.is_alive()

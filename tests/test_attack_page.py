@@ -1,12 +1,12 @@
 """attack.html in a real browser: its predictions, its attacks, the reader's photograph, and who can use it."""
 
+import contextlib
 import io
 import itertools
 import json
 import os
 import re
 import shutil
-import socket
 import subprocess
 import time
 
@@ -442,18 +442,15 @@ def in_firefox(tmp_path):
         pytest.skip("no firefox found: apt install firefox-esr")
     import websocket  # comes with jupyter-server
 
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    command = [FIREFOX, "--headless", "--no-remote", "--profile", str(tmp_path), f"--remote-debugging-port={port}"]
+    command = [FIREFOX, "--headless", "--no-remote", "--profile", str(tmp_path), "--remote-debugging-port=0"]
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     process = subprocess.Popen(command, env=os.environ | {"HOME": str(tmp_path)}, **quiet)
-    link, deadline, count = None, time.monotonic() + 90, itertools.count()
-    while link is None and process.poll() is None and time.monotonic() < deadline:
-        try:
-            link = websocket.create_connection(f"ws://127.0.0.1:{port}/session", timeout=60, suppress_origin=True)
-        except OSError:
-            time.sleep(0.2)
+    link, count, note = None, itertools.count(), tmp_path / "WebDriverBiDiServer.json"
+    while link is None and process.poll() is None:
+        with contextlib.suppress(OSError, ValueError):  # no note yet, or one that is being written
+            address = f"ws://127.0.0.1:{json.loads(note.read_text())['ws_port']}/session"
+            link = websocket.create_connection(address, timeout=60, suppress_origin=True)
+        time.sleep(0.2)
 
     def call(method, **parameters):
         number = next(count)
@@ -473,7 +470,7 @@ def in_firefox(tmp_path):
         )
 
     try:
-        assert link is not None, "Firefox did not answer"
+        assert link is not None, "Firefox has ended"
         call("session.new", capabilities={})
         yield visit
         call("session.end")

@@ -3,19 +3,16 @@
 import json
 import os
 import re
-import secrets
 import shutil
-import socket
 import subprocess
 import sys
-import time
-import urllib.request
 from contextlib import contextmanager
 from pathlib import Path
 
 import nbformat
 import numpy as np
 import pytest
+import servers
 from playwright.sync_api import expect, sync_playwright
 
 from helpers import attacks, data, evaluation, explorer, figures
@@ -71,35 +68,23 @@ def jupyterlab(folder):
         "JUPYTERLAB_WORKSPACES_DIR": "workspaces",
         "IPYTHONDIR": "ipython",
     }
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    token = secrets.token_hex(16)
-    options = [
-        "--no-browser",
-        "--allow-root",
-        "--ip=127.0.0.1",
-        "--LabApp.news_url=None",
-        "--LabApp.expose_app_in_browser=True",
-    ] + [f"--port={port}", f"--IdentityProvider.token={token}", f"--ServerApp.root_dir={folder}"]
-    with open(folder / "lab.log", "w+") as log:
-        server = subprocess.Popen(
-            [sys.executable, "-m", "jupyterlab", *options],
-            env=os.environ | {name: str(private / place) for name, place in places.items()},
-            stdout=log,
-            stderr=subprocess.STDOUT,
-        )
+    options = ["--no-browser", "--allow-root", "--ip=127.0.0.1", f"--ServerApp.root_dir={folder}"]
+    options += ["--LabApp.news_url=None", "--LabApp.expose_app_in_browser=True"]
+    server = subprocess.Popen(
+        [sys.executable, "-m", "jupyterlab", *options],
+        env=os.environ | {name: str(private / place) for name, place in places.items()},
+        stderr=subprocess.STDOUT,
+    )
+    try:
+        facts = servers.running(private / "runtime", server)
+        yield lambda notebook: f"{facts['url']}doc/tree/{notebook}?token={facts['token']}&reset"
+    finally:
+        server.terminate()
         try:
-            address = f"http://127.0.0.1:{port}"
-            wait_for(f"{address}/api/status?token={token}", server, folder / "lab.log")
-            yield lambda notebook: f"{address}/doc/tree/{notebook}?token={token}&reset"
-        finally:
-            server.terminate()
-            try:
-                server.wait(60)
-            except subprocess.TimeoutExpired:
-                server.kill()
-                raise
+            server.wait(60)
+        except subprocess.TimeoutExpired:
+            server.kill()
+            raise
 
 
 @pytest.fixture(scope="module")
@@ -121,16 +106,6 @@ def run_notebook(page, lab):
 
     yield run
     page.evaluate("() => window.jupyterapp?.shell.currentWidget?.sessionContext?.shutdown()")
-
-
-def wait_for(address, server, log, seconds=90):
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline and server.poll() is None:
-        try:
-            return urllib.request.urlopen(address, timeout=2)
-        except OSError:
-            time.sleep(0.2)
-    raise RuntimeError(f"JupyterLab did not answer within {seconds} s:\n{log.read_text()[-2000:]}")
 
 
 def run_all(page, address):

@@ -3,26 +3,25 @@
 pytest -m long --timeout=0        the same with many more repetitions, here and in test_cifar10.py: about an hour
 """
 
-import json
 import os
 import random
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
 import urllib.error
 import urllib.request
 from collections import Counter
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 import nbformat
 import numpy as np
 import psutil
 import pytest
+import servers
 from nbclient import NotebookClient
 
 from helpers import check, runs
@@ -281,10 +280,8 @@ def test_make_lab_listens_on_this_machine_alone_and_asks_for_its_token(tmp_path,
         (tmp_path / name).mkdir()
         monkeypatch.setenv(f"JUPYTER_{name}_DIR", str(tmp_path / name))
     (tmp_path / "CONFIG" / "jupyter_server_config.py").write_text("c.ServerApp.ip = '0.0.0.0'")
-    server = subprocess.Popen(
-        ["make", "lab"], cwd=set_up(tmp_path), stderr=subprocess.PIPE, text=True, start_new_session=True
-    )
-    facts = running_server(tmp_path / "RUNTIME", server)
+    server = subprocess.Popen(["make", "lab"], cwd=set_up(tmp_path), start_new_session=True)
+    facts = servers.running(tmp_path / "RUNTIME", server)
     try:
         found = [one for one in psutil.net_connections("tcp") if one.status == "LISTEN"]
         addresses = {one.laddr.ip for one in found if one.laddr.port == facts["port"]}
@@ -296,7 +293,7 @@ def test_make_lab_listens_on_this_machine_alone_and_asks_for_its_token(tmp_path,
         urllib.request.urlopen(f"{facts['url']}api/contents?token={facts['token']}", timeout=30)
     finally:
         os.kill(facts["pid"], signal.SIGTERM)
-        server.communicate()
+        server.wait()
 
 
 def set_up(folder):
@@ -310,15 +307,3 @@ def set_up(folder):
     for stamp in ("lecture", "authors"):
         (folder / ".venv" / stamp).touch()
     return folder
-
-
-def running_server(folder, process):
-    """What Jupyter notes down about itself: port, token, pid, url. It does so before it listens."""
-    while process.poll() is None:
-        for path in folder.glob("jpserver-*.json"):
-            with suppress(ValueError, OSError):  # the note is being written, or nothing listens yet
-                facts = json.loads(path.read_text())
-                socket.create_connection(("localhost", facts["port"]), timeout=10).close()
-                return facts
-        time.sleep(0.2)
-    raise RuntimeError(f"no server:\n{process.stderr.read()[-2000:]}")

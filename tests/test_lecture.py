@@ -1,12 +1,11 @@
 """The lecture edition in a real JupyterLab and a real browser: what the class sees, and that no source changes."""
 
-import json
 import subprocess
-import time
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+import servers
 from playwright.sync_api import expect
 from test_browser import CHROMIUM, browser  # noqa: F401, the fixture of a real browser
 
@@ -31,17 +30,13 @@ def serving(folder, runtime):
         folder, "--no-browser", "--allow-root", "--ip=127.0.0.1", "--expose-app-in-browser"
     )
     environment |= {"JUPYTER_RUNTIME_DIR": str(runtime)}
-    with open(runtime / "lab.log", "w+") as log:
-        server = subprocess.Popen(command, env=environment, cwd=folder, stdout=log, stderr=subprocess.STDOUT)
-        try:
-            while not (notes := list(runtime.glob("jpserver-*.json"))) or not notes[0].read_text():
-                assert server.poll() is None, (runtime / "lab.log").read_text()[-2000:]
-                time.sleep(0.1)
-            note = json.loads(notes[0].read_text())
-            yield note["url"], note["token"]
-        finally:
-            server.terminate()
-            server.wait(60)
+    server = subprocess.Popen(command, env=environment, cwd=folder)
+    try:
+        note = servers.running(runtime, server)
+        yield note["url"], note["token"]
+    finally:
+        server.terminate()
+        server.wait(60)
 
 
 def tracked():
