@@ -17,7 +17,7 @@ class Checkpoint:
         # All that must agree for a training to be continued. At a constant learning rate epochs may be added later.
         length = None if recipe.schedule == "constant" else epochs
         self.identity = dataclasses.asdict(recipe) | {"epochs": length, "data set": path and dataset.digest()}
-        self.identity["layers"] = network  # models.digest
+        self.identity["layers"] = network  # runs.digest
 
     def restore(self):
         if not (self.path and self.path.exists()):

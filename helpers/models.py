@@ -1,7 +1,5 @@
 """Every network of the series, one small function each. Taught in notebooks/02-architecture."""
 
-import hashlib
-import json
 import math
 from typing import NamedTuple
 
@@ -158,25 +156,6 @@ def build(name, dtype_policy="float32"):
     if name not in _BUILDERS:
         raise ValueError(f"name={name!r}: no network is called that; there are: {', '.join(NAMES)}")
     return with_dtype_policy(_BUILDERS[name], dtype_policy)
-
-
-# What of a layer's configuration decides what it computes; the rest is names, number formats and how training begins.
-_COMPUTES = ("activation", "axis", "dilation_rate", "epsilon", "filters", "groups", "kernel_size", "momentum", "offset")
-_COMPUTES += ("padding", "pool_size", "rate", "scale", "center", "strides", "units", "use_bias")
-
-
-def digest(model):
-    """SHA-256 of a network's layers, their configuration and the shapes of their weights, in order.
-
-    Equal for two networks that compute the same function of the same weights, whatever their dtype policy. Records and
-    checkpoints carry it, because weights also fit a network that does something else with them.
-    """
-    rows = []
-    for layer in model.layers:
-        settings = layer.get_config()
-        settings = {key: settings[key] for key in _COMPUTES if key in settings}
-        rows.append((type(layer).__name__, settings, [list(weight.shape) for weight in layer.weights]))
-    return hashlib.sha256(json.dumps(rows, sort_keys=True, default=str).encode()).hexdigest()
 
 
 def with_dtype_policy(builder, dtype_policy):

@@ -6,6 +6,7 @@ import io
 import json
 import os
 import platform
+import re
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,6 +38,36 @@ class Run:
         return self.record["history"]
 
 
+# What of a layer's configuration decides what it computes; the rest is names, number formats and how training begins.
+_COMPUTES = ("activation", "axis", "dilation_rate", "epsilon", "filters", "groups", "kernel_size", "momentum", "offset")
+_COMPUTES += ("padding", "pool_size", "rate", "scale", "center", "strides", "units", "use_bias")
+
+
+def digest(model):
+    """SHA-256 of a network's layers, their configuration, the shapes of their weights, and its branches if it has any.
+
+    Equal for two networks that compute the same function of the same weights, whatever their dtype policy. Records and
+    checkpoints carry it, because weights also fit a network that does something else with them.
+    """
+    rows = []
+    for layer in model.layers:
+        settings = layer.get_config()
+        settings = {key: settings[key] for key in _COMPUTES if key in settings}
+        rows.append((type(layer).__name__, settings, [list(weight.shape) for weight in layer.weights]))
+    return hashlib.sha256(json.dumps(rows + _branches(model), sort_keys=True, default=str).encode()).hexdigest()
+
+
+def _branches(model):
+    """For each layer, by place, the layers that it takes as inputs; nothing for a chain."""
+    if isinstance(model, keras.Sequential):
+        return []
+    listed = model.get_config()["layers"]
+    places = {layer["name"]: place for place, layer in enumerate(listed)}
+    origin = re.compile(r"'keras_history': \['(.+?)',")
+    inputs = [[places[name] for name in origin.findall(str(layer["inbound_nodes"]))] for layer in listed]
+    return [] if inputs == [[], *([place] for place in range(len(listed) - 1))] else inputs
+
+
 def folder(name, dataset, root=RECORDED):
     """Where the run `name` on the data set called `dataset` is kept."""
     return Path(root) / dataset / name
@@ -54,7 +85,7 @@ def load(name, dataset, root=RECORDED):
     try:
         record = read_record(name, dataset, root)
         model = models.build(record["network"])
-        if models.digest(model) != record["network_digest"]:
+        if digest(model) != record["network_digest"]:
             raise ValueError(f"it was trained in another {record['network']} than helpers/models.py builds today")
         path = source / "model.weights.h5"
         content = path.read_bytes()
@@ -104,7 +135,7 @@ def new_record(recipe, dataset, model, history):
         accuracies += _accuracies(models.with_test_time_augmentation(model), dataset, models.VIEWS)
     return {
         "network": recipe.network,
-        "network_digest": models.digest(model),
+        "network_digest": digest(model),
         "parameters": model.count_params(),
         "recipe": dataclasses.asdict(recipe) | {"epochs": len(history["loss"])},
         "dataset": dataset.description(),
@@ -143,8 +174,8 @@ def save(run, name, dataset, root=RECORDED):
         # HDF5 takes the whole process down when a disk is full; an ordinary write that needs more raises OSError.
         weights.write_bytes(bytes(sum(array.nbytes for array in run.model.get_weights()) + 1_000_000))
         run.model.save_weights(weights)
-        digest = hashlib.sha256(weights.read_bytes()).hexdigest()
-        _write(run.record | {"weights_sha256": digest}, record)
+        checksum = hashlib.sha256(weights.read_bytes()).hexdigest()
+        _write(run.record | {"weights_sha256": checksum}, record)
         os.replace(weights, target / "model.weights.h5")
         os.replace(record, target / "record.json")
     finally:

@@ -95,7 +95,7 @@ def train(recipe, dataset, *, epochs=None, on_step=None, on_epoch=None, checkpoi
     optimizer = optimizers.build(recipe, epochs * -(-len(dataset.x_train) // recipe.batch_size))
     optimizer.build(model.trainable_variables)
     variables = [*model.variables, *optimizer.variables]
-    keeper = Checkpoint(checkpoint, recipe, epochs, dataset, models.digest(model), variables)
+    keeper = Checkpoint(checkpoint, recipe, epochs, dataset, runs.digest(model), variables)
     history = keeper.restore() or {}
     step = make_step(model, optimizer, recipe.label_smoothing, recipe.attack, recipe.seed)
     final = build(recipe.network, "float32")

@@ -138,16 +138,24 @@ def test_weights_do_not_load_into_changed_code(kept, monkeypatch):
 
 
 def test_a_digest_is_of_what_a_network_computes():
-    found = [models.digest(models.build(name)) for name in models.NAMES]
+    found = [runs.digest(models.build(name)) for name in models.NAMES]
     assert len(set(found)) == len(found)
-    assert found == [
-        models.digest(models.build(name, "mixed_bfloat16")) for name in models.NAMES
-    ]  # and under new names
+    assert found == [runs.digest(models.build(name, "mixed_bfloat16")) for name in models.NAMES]  # and under new names
     for changes in ({"pool_size": 3}, {"padding": "same"}):
         network = models.build("vgg3")
         for name, value in changes.items():
             setattr(network.layers[2], name, value)
-        assert models.digest(network) not in found
+        assert runs.digest(network) not in found
+
+
+def test_a_digest_is_of_how_branches_meet():
+    def network(*, before):
+        image = keras.Input((8, 8, 3))
+        one = keras.layers.Conv2D(3, 3, padding="same")(image)
+        two = keras.layers.Conv2D(3, 3, padding="same")(one)
+        return keras.Model(image, keras.layers.Add()([two, image if before else one]))
+
+    assert runs.digest(network(before=True)) == runs.digest(network(before=True)) != runs.digest(network(before=False))
 
 
 def pickled(path, mark):
