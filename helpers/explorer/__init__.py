@@ -12,17 +12,15 @@ import ipywidgets
 import numpy as np
 import traitlets
 
-from .. import attacks, evaluation
+from .. import attacks
 from ..classifier import classifier
-from ..data import CLASS_NAMES, to_float
+from ..data import CLASS_NAMES
 from ..validation import checked_images, checked_labels
 from . import page, weights
+from .rays import LAST, Rays
 
-LAST = 32  # ε runs from 0 to 32/255 in steps of 1/255
-EPSILONS = np.arange(LAST + 1, dtype=np.float32).reshape(-1, 1, 1, 1) / 255
-# The attacks, in a notebook and in a page: what view.js shows of them, and how each is computed here and in lanes.js.
+# The attacks, in a notebook and in a page: what view.js shows of them. rays.py and lanes.js compute them.
 ATTACKS = {"fgsm": "FGSM", "random": "random-sign noise", "pgd": "PGD, 10 steps", "target": "make it a …"}
-PGD_STEPS, PGD_STEP_FRACTION = 10, 1 / 4  # as in lanes.js
 PAGE_IMAGES = 20  # 4 kB each
 SCRIPTED = int(ipywidgets.__version__.split(".")[0]) >= 8  # before, ipywidgets could not hand out its own outputs
 
@@ -46,7 +44,7 @@ class Answer:
 class _View(anywidget.AnyWidget):
     """What view.js shows. `epsilon` and `image` follow the sliders within the browser; `shown` is one image's data."""
 
-    _esm = page.VIEW
+    _esm = page.NOTEBOOK
     _css = page.STYLE
     names = traitlets.List().tag(sync=True)
     labels = traitlets.List().tag(sync=True)
@@ -89,7 +87,7 @@ class FgsmExplorer:
         self._labels = checked_labels(labels, count, len(self._names))
         image_names = (f"image {index}" for index in range(count)) if image_names is None else image_names
         self._image_names = _checked_names("image_names", image_names, count, "one per image")
-        self._known = {}
+        self._rays = Rays(self._models, self._images, self._labels)
         self._build_widget(count)
 
     def _build_widget(self, count):
@@ -141,7 +139,7 @@ class FgsmExplorer:
         index, level = self.image.value, self._level
         answers = {}
         for name in self._models:
-            probability = self._ray(name, index, self._view.attack, self._view.target, level)["probabilities"]
+            probability = self._rays.of(name, index, self._view.attack, self._view.target, level)["probabilities"]
             names = [self._names[row.argmax()] for row in (probability[0], probability[level])]
             answers[name] = Answer(
                 self._names[self._labels[index]], *names, probability[0].copy(), probability[level].copy()
@@ -185,54 +183,11 @@ class FgsmExplorer:
     def _level(self):
         return int(255 * self.epsilon.value + 0.5)
 
-    def _direction(self, model, attack, target, indices):
-        """What an attack of one step moves along, float32 (n, 32, 32, 3): an image always gets the same random signs."""
-        images = to_float(self._images[indices])
-        if attack == "fgsm":
-            return attacks.gradient_sign(model, images, self._labels[indices])
-        if attack == "target":
-            return -attacks.gradient_sign(model, images, np.full(len(images), target))
-        return np.stack([attacks.random_signs(images.shape[1:], seed=int(index)) for index in indices])
-
-    def _pgd(self, model, indices, level):
-        epsilon = level / 255
-        return attacks.pgd(
-            model,
-            to_float(self._images[indices]),
-            self._labels[indices],
-            epsilon,
-            step_size=PGD_STEP_FRACTION * epsilon,
-            steps=PGD_STEPS,
-            seed=int(indices[0]),
-        )
-
-    def _ray(self, name, index, attack, target, level):
-        """One network under one attack: its probabilities at every ε, float32 (33, 10), and what moves the image.
-
-        PGD takes a path of its own at each ε, so that only `level` is computed; other rows are nan until asked for.
-        """
-        key, model = (name, index, attack, target if attack == "target" else None), self._models[name]
-        image, one = to_float(self._images[index : index + 1]), [index]
-        if attack != "pgd":
-            if key not in self._known:
-                way = self._direction(model, attack, target, one)
-                moved = attacks.perturb(image, way, EPSILONS)
-                found = {"sign": way[0].astype(np.int8), "probabilities": evaluation.probabilities(model, moved)}
-                self._known[key] = found
-            return self._known[key]
-        empty = np.full((LAST + 1, len(self._names)), np.nan, np.float32)
-        ray = self._known.setdefault(key, {"moved": {}, "probabilities": empty})
-        for new in {0, level} - set(ray["moved"]):
-            moved = self._pgd(model, one, new) if new else image
-            ray["probabilities"][new] = evaluation.probabilities(model, moved)[0]
-            ray["moved"][new] = np.rint(255 * moved[0]).astype(np.uint8)
-        return ray
-
     def _packed(self, index, attack, target, level):
         """One image's data as view.js reads it."""
         rays = []
         for name in self._models:
-            ray = self._ray(name, index, attack, target, level)
+            ray = self._rays.of(name, index, attack, target, level)
             sent = {"probabilities": ray["probabilities"].astype("<f4").tobytes()}
             sent |= {"sign": ray["sign"].tobytes()} if "sign" in ray else {}
             sent |= {"moved": {str(k): image.tobytes() for k, image in ray["moved"].items()}} if "moved" in ray else {}
@@ -257,22 +212,12 @@ class FgsmExplorer:
         start, size = 0, 4
         while start < len(order):
             part = order[start : start + size]
-            fooled = part[self._fooled(self._models[name], part, wanted["level"])]
+            fooled = part[self._rays.fooled(name, part, view.attack, view.target, wanted["level"])]
             if len(fooled):
                 self.image.value = int(fooled[0])
                 return
             start, size = start + size, min(2 * size, attacks.BATCH_SIZE)
         view.send("nothing found")
-
-    def _fooled(self, model, indices, level):
-        images, labels = to_float(self._images[indices]), self._labels[indices]
-        if self._view.attack == "pgd":
-            moved = np.concatenate([self._pgd(model, [index], level) for index in indices])
-        else:
-            way = self._direction(model, self._view.attack, self._view.target, indices)
-            moved = attacks.perturb(images, way, level / 255)
-        before, after = (evaluation.predictions(model, x) for x in (images, moved))
-        return (before == labels) & (after != labels)
 
 
 def _checked_names(argument, names, count, each):

@@ -15,18 +15,16 @@ function createNetwork({ layers, weights }) {
     shape = step.shape ?? shape;
     return step;
   });
-  const forward = (image, tapes) => steps.reduce((values, step, i) => step.forward(values, tapes?.[i]), image);
+  const logits = (image) => steps.reduce((values, step) => step.forward(values), image).slice();
   return {
-    logits: (image) => forward(image),
-    probabilities: (image) => softmax(forward(image)),
+    logits,
+    probabilities: (image) => softmax(logits(image)),
     // Of log Σ exp(z_j) − z_label over the classes j other than `label`: the cross-entropy's gradient up to a positive
     // factor, without the difference p − 1 that rounds to 0 where a network is confident.
     gradient: (image, label) => {
-      const tapes = steps.map(() => ({}));
-      const logits = forward(image, tapes);
-      const start = softmax(logits.map((logit, j) => (j === label ? -Infinity : logit)));
+      const start = softmax(logits(image).map((logit, j) => (j === label ? -Infinity : logit)));
       start[label] = -1;
-      return steps.reduceRight((slopes, step, i) => step.backward(slopes, tapes[i]), start);
+      return steps.reduceRight((slopes, step) => step.backward(slopes), start).slice();
     },
   };
 }
@@ -48,8 +46,8 @@ function fromHalves(bytes) {
   });
 }
 
-// Each kind of layer, made once: (layer, shape of its input, take) → {shape of its output, forward, backward}.
-// `forward` notes on the tape, where there is one, what `backward` needs.
+// Each kind of layer, made once: (layer, shape of its input, take) → {shape of its output, forward, backward}. What
+// these give lies in arrays that the next image overwrites, and `backward` belongs to the image that `forward` saw last.
 const STEPS = { conv, dense, pool, relu, silu, affine };
 
 function conv({ kernel: [high, wide], filters, padding }, [h, w, channels], take) {
@@ -57,16 +55,16 @@ function conv({ kernel: [high, wide], filters, padding }, [h, w, channels], take
   const shape = same ? [h, w, filters] : [h - high + 1, w - wide + 1, filters];
   const kernel = take(high * wide * channels * filters), bias = take(filters);
   const at = (tap, i, o) => kernel[(tap * channels + i) * filters + o], last = high * wide - 1;
-  const there = { high, wide, top, left, bias, kernel: inBlocks(last + 1, channels, filters, at) };
   // The way back is a convolution, too: taps in reverse, inputs and outputs exchanged.
-  const back = {
-    high, wide, top: high - 1 - top, left: wide - 1 - left, bias: new Float64Array(channels),
-    kernel: inBlocks(last + 1, filters, channels, (tap, o, i) => at(last - tap, i, o)),
-  };
   return {
     shape,
-    forward: (values) => convolve(values, [h, w, channels], there, shape),
-    backward: (slopes) => convolve(slopes, shape, back, [h, w, channels]),
+    forward: convolution([h, w, channels], shape, {
+      high, wide, top, left, bias, kernel: inBlocks(last + 1, channels, filters, at),
+    }),
+    backward: convolution(shape, [h, w, channels], {
+      high, wide, top: high - 1 - top, left: wide - 1 - left, bias: new Float64Array(channels),
+      kernel: inBlocks(last + 1, filters, channels, (tap, o, i) => at(last - tap, i, o)),
+    }),
   };
 }
 
@@ -90,117 +88,116 @@ function inBlocks(taps, inputs, outputs, at) {
   return kernel;
 }
 
-// What is not zero in each pixel of an image, values and channels: ReLU and max pooling leave few of them.
-function nonzero(values, pixels, channels) {
-  const found = new Float64Array(values.length), places = new Int32Array(values.length);
-  const starts = new Int32Array(pixels + 1);
-  let count = 0;
-  for (let pixel = 0, i = 0; pixel < pixels; pixel++) {
-    starts[pixel] = count;
-    for (let channel = 0; channel < channels; channel++, i++) {
-      if (values[i] === 0) continue;
-      found[count] = values[i];
-      places[count++] = channel * LANES;
-    }
-  }
-  starts[pixels] = count;
-  return { found, places, starts };
-}
-
-// Block by block, so that a block's weights stay in the processor's cache while the image passes by.
-function convolve(values, [h, w, inputs], { high, wide, top, left, bias, kernel }, [rows, columns, outputs]) {
-  const sums = new Float64Array(rows * columns * outputs), input = nonzero(values, h * w, inputs);
-  const { found, places, starts } = input, tapSize = inputs * LANES, sum = new Float64Array(LANES);
-  for (let block = 0; block * LANES < outputs; block++) {
-    const first = block * LANES, count = Math.min(LANES, outputs - first), base = block * high * wide * tapSize;
-    for (let r = 0; r < rows; r++) {
-      for (let c = 0; c < columns; c++) {
-        let s0 = 0, s1 = 0, s2 = 0, s3 = 0, s4 = 0, s5 = 0, s6 = 0, s7 = 0;
-        for (let y = Math.max(0, top - r), lowest = Math.min(high, h + top - r); y < lowest; y++) {
-          for (let x = Math.max(0, left - c), end = Math.min(wide, w + left - c); x < end; x++) {
-            const pixel = (r + y - top) * w + c + x - left, tap = base + (y * wide + x) * tapSize;
-            for (let j = starts[pixel], stop = starts[pixel + 1]; j < stop; j++) {
-              const value = found[j], at = tap + places[j];
-              s0 += value * kernel[at];
-              s1 += value * kernel[at + 1];
-              s2 += value * kernel[at + 2];
-              s3 += value * kernel[at + 3];
-              s4 += value * kernel[at + 4];
-              s5 += value * kernel[at + 5];
-              s6 += value * kernel[at + 6];
-              s7 += value * kernel[at + 7];
-            }
-          }
-        }
-        sum[0] = s0, sum[1] = s1, sum[2] = s2, sum[3] = s3, sum[4] = s4, sum[5] = s5, sum[6] = s6, sum[7] = s7;
-        const target = (r * columns + c) * outputs + first;
-        for (let lane = 0; lane < count; lane++) sums[target + lane] = sum[lane] + bias[first + lane];
+// What is not zero in an image, pixel by pixel: ReLU and max pooling leave few values. `places` says where, in its row.
+function sparse(pixels, columns, channels) {
+  const found = new Float64Array(pixels * channels), places = new Int32Array(pixels * channels);
+  const starts = new Int32Array(pixels + 1), row = columns * channels;
+  return (values) => {
+    let count = 0;
+    for (let i = 0, pixel = 0; pixel < pixels; pixel++) {
+      starts[pixel] = count;
+      for (const end = i + channels; i < end; i++) {
+        const value = values[i];
+        if (value === 0) continue;
+        found[count] = value;
+        places[count++] = (i % row) * LANES;
       }
     }
-  }
-  return sums;
+    starts[pixels] = count;
+    return { found, places, starts };
+  };
+}
+
+// Block by block, so that a block's weights stay in the processor's cache while the image passes by. The weights of
+// one row of the kernel follow each other as the values of one row of the image do: a single loop takes them together.
+function convolution([h, w, inputs], [rows, columns, outputs], { high, wide, top, left, bias, kernel }) {
+  const tapSize = inputs * LANES, sums = new Float64Array(rows * columns * outputs), sum = new Float64Array(LANES);
+  const nonzero = sparse(h * w, w, inputs);
+  return (values) => {
+    const { found, places, starts } = nonzero(values);
+    for (let block = 0; block * LANES < outputs; block++) {
+      const first = block * LANES, count = Math.min(LANES, outputs - first), base = block * high * wide * tapSize;
+      for (let r = 0; r < rows; r++) {
+        for (let c = 0; c < columns; c++) {
+          const begin = Math.max(0, c - left), end = Math.min(w, c - left + wide);
+          let s0 = 0, s1 = 0, s2 = 0, s3 = 0, s4 = 0, s5 = 0, s6 = 0, s7 = 0;
+          for (let y = Math.max(0, top - r), lowest = Math.min(high, h + top - r); y < lowest; y++) {
+            const row = (r + y - top) * w, tap = base + (y * wide - c + left) * tapSize;
+            for (let j = starts[row + begin], stop = starts[row + end]; j < stop; j++) {
+              const value = found[j], at = tap + places[j]; // a multiple of LANES
+              s0 += value * kernel[at];
+              s1 += value * kernel[at | 1];
+              s2 += value * kernel[at | 2];
+              s3 += value * kernel[at | 3];
+              s4 += value * kernel[at | 4];
+              s5 += value * kernel[at | 5];
+              s6 += value * kernel[at | 6];
+              s7 += value * kernel[at | 7];
+            }
+          }
+          sum[0] = s0, sum[1] = s1, sum[2] = s2, sum[3] = s3, sum[4] = s4, sum[5] = s5, sum[6] = s6, sum[7] = s7;
+          const target = (r * columns + c) * outputs + first;
+          for (let lane = 0; lane < count; lane++) sums[target + lane] = sum[lane] + bias[first + lane];
+        }
+      }
+    }
+    return sums;
+  };
 }
 
 function pool({ size }, [h, w, channels]) {
-  const rows = Math.floor(h / size), columns = Math.floor(w / size);
-  const winners = (values) => {
-    const places = new Int32Array(rows * columns * channels);
-    for (let r = 0, i = 0; r < rows; r++) for (let c = 0; c < columns; c++) for (let k = 0; k < channels; k++, i++) {
-      let best = (r * size * w + c * size) * channels + k;
-      for (let y = 0; y < size; y++) for (let x = 0; x < size; x++) {
-        const place = ((r * size + y) * w + c * size + x) * channels + k;
-        if (values[place] > values[best]) best = place;
-      }
-      places[i] = best;
-    }
-    return places;
-  };
+  const rows = Math.floor(h / size), columns = Math.floor(w / size), spread = new Float64Array(h * w * channels);
+  const out = new Float64Array(rows * columns * channels), places = new Int32Array(out.length);
   return {
     shape: [rows, columns, channels],
-    forward: (values, tape) => {
-      const places = winners(values);
-      if (tape) tape.places = places;
-      return Float64Array.from(places, (place) => values[place]);
+    forward: (values) => {
+      for (let r = 0, i = 0; r < rows; r++) for (let c = 0; c < columns; c++) for (let k = 0; k < channels; k++, i++) {
+        let best = (r * size * w + c * size) * channels + k, largest = values[best];
+        for (let y = 0; y < size; y++) for (let x = 0; x < size; x++) {
+          const place = ((r * size + y) * w + c * size + x) * channels + k, value = values[place];
+          if (value > largest) largest = value, best = place;
+        }
+        out[i] = largest;
+        places[i] = best;
+      }
+      return out;
     },
-    backward: (slopes, { places }) => {
-      const spread = new Float64Array(h * w * channels);
-      places.forEach((place, i) => { spread[place] = slopes[i]; });
+    backward: (slopes) => {
+      spread.fill(0);
+      for (let i = 0; i < places.length; i++) spread[places[i]] = slopes[i];
       return spread;
     },
   };
 }
 
 // A layer that works on each value by itself: `of(x)`, and its slope at x.
-function each(of, slope) {
+function each(shape, of, slope) {
+  const size = shape.reduce((a, b) => a * b), out = new Float64Array(size), back = new Float64Array(size);
+  let seen;
   return {
-    forward: (values, tape) => {
-      if (tape) tape.values = values;
-      const out = new Float64Array(values.length);
-      for (let i = 0; i < out.length; i++) out[i] = of(values[i]);
+    forward: (values) => {
+      seen = values;
+      for (let i = 0; i < size; i++) out[i] = of(values[i], i);
       return out;
     },
-    backward: (slopes, { values }) => {
-      const out = new Float64Array(slopes.length);
-      for (let i = 0; i < out.length; i++) out[i] = slopes[i] === 0 ? 0 : slopes[i] * slope(values[i]);
-      return out;
+    backward: (slopes) => {
+      for (let i = 0; i < size; i++) back[i] = slopes[i] === 0 ? 0 : slopes[i] * slope(seen[i], i);
+      return back;
     },
   };
 }
 
-function relu() {
-  return each((x) => (x > 0 ? x : 0), (x) => (x > 0 ? 1 : 0));
+function relu(_, shape) {
+  return each(shape, (x) => (x > 0 ? x : 0), (x) => (x > 0 ? 1 : 0));
 }
 
-function silu() {
+function silu(_, shape) {
   const gate = (x) => 1 / (1 + Math.exp(-x));
-  return each((x) => x * gate(x), (x) => gate(x) * (1 + x * (1 - gate(x))));
+  return each(shape, (x) => x * gate(x), (x) => gate(x) * (1 + x * (1 - gate(x))));
 }
 
 // One factor and one summand for each channel: rescaling, and batch normalisation that could not be folded.
 function affine(_, shape, take) {
   const channels = shape.at(-1), factors = take(channels), summands = take(channels);
-  return {
-    forward: (values) => Float64Array.from(values, (x, i) => x * factors[i % channels] + summands[i % channels]),
-    backward: (slopes) => slopes.map((slope, i) => slope * factors[i % channels]),
-  };
+  return each(shape, (x, i) => x * factors[i % channels] + summands[i % channels], (_x, i) => factors[i % channels]);
 }

@@ -23,6 +23,7 @@ BODY = """body { max-width: 1720px; margin: 0 auto; padding: 8px 16px; --room: c
 h1 { margin: 0 0 8px; font: 650 24px/1.25 system-ui, sans-serif; }"""
 STYLE = source("view.css")
 VIEW = source("parts.js", "view.js")
+NOTEBOOK = VIEW + source("notebook.js")
 WORKER = source("network.js", "worker.js")
 
 

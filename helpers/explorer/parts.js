@@ -21,6 +21,17 @@ function make(parent, tag, className = "", text = "", attributes = {}) {
   return node;
 }
 
+// Only what changes is written: each text that a drag of ε leaves as it is need not be laid out again.
+function write(node, text) {
+  if (node.textContent !== text) node.textContent = text;
+}
+
+// A text, and a smaller one beside it.
+function buildPair(parent, tag, className) {
+  const node = make(parent, tag, className), [large, small] = ["span", "small"].map((kind) => make(node, kind));
+  return { node, write: (one, other) => { write(large, one); write(small, other); } };
+}
+
 let groups = 0; // radio buttons of one view must not switch off those of another
 
 // A row of radio buttons: {value: words}. `chosen(value)` is called with what the reader chose.
@@ -63,7 +74,13 @@ function buildPicture(parent, className) {
   const figure = make(parent, "figure", className);
   const canvas = make(figure, "canvas", "", "", { width: SIDE, height: SIDE, "aria-hidden": "true" });
   const caption = make(figure, "figcaption"); // says what the canvas shows
-  return { figure, canvas, caption };
+  let shown;
+  // `what` is the array that is drawn: the same one need not be drawn again.
+  const paintAnew = (what, level) => {
+    if (what !== shown) paint(canvas, level);
+    shown = what;
+  };
+  return { figure, canvas, caption, paint: paintAnew };
 }
 
 // One network: what it predicts, the verdict, and the probabilities before and after the attack.
@@ -74,9 +91,9 @@ function buildNetwork(parent, number, network, title, names, several, picked) {
     ? make(section, "button", "title", title, { type: "button", title: "show the adversarial example of this network" })
     : make(section, "p", "title", title);
   if (several) section.addEventListener("click", picked);
-  const said = make(section, "p", "said");
-  const verdict = make(section, "p", "verdict");
-  return { section, head, said, verdict, bars: buildBars(section, names) };
+  const said = buildPair(section, "p", "said"), verdict = make(section, "p", "verdict");
+  const mark = make(verdict, "span", "", "", { "aria-hidden": "true" });
+  return { section, head, said, verdict, mark, judged: buildPair(verdict, "span"), bars: buildBars(section, names) };
 }
 
 function buildBars(parent, names) {
@@ -107,30 +124,38 @@ function paint(canvas, level) {
 }
 
 // The probability of the true class against ε, drawn as far as ε has been moved: the rest would give the answer away.
-function buildChart(parent) {
+function buildChart(parent, count) {
   const chart = make(parent, "div", "chart");
   const svg = shape(chart, "svg", { viewBox: `0 0 ${LAST} 1`, preserveAspectRatio: "none", role: "img" });
+  for (const height of [0, 0.5, 1]) shape(svg, "line", { x1: 0, x2: LAST, y1: height, y2: height });
+  const lines = Array.from({ length: count }, (_, number) => shape(svg, "polyline", { class: `n${number % 4}` }));
+  const now = shape(svg, "line", { class: "now", y1: 0, y2: 1 });
   const scale = make(chart, "div", "scale", "", { "aria-hidden": "true" });
   for (const level of [0, 4, 8, 16, 24, LAST]) {
     make(scale, "span", level % 8 ? "minor" : "", inWords(level)).style.left = `${(100 * level) / LAST}%`;
   }
-  return { chart, svg };
+  return { chart, svg, lines, now };
 }
 
-function drawChart({ svg }, rays, seen, level, title) {
-  svg.replaceChildren();
-  for (const height of [0, 0.5, 1]) shape(svg, "line", { x1: 0, x2: LAST, y1: height, y2: height });
-  const told = rays.map(({ rows, label, number }) => {
-    const known = [...rows.keys()].filter((k) => rows[k] && k <= seen);
-    const points = known.map((k) => `${k},${1 - rows[k][label]}`);
+function drawChart({ svg, lines, now }, rays, seen, level, title) {
+  const points = lines.map(() => ""), told = rays.map(({ rows, label, number }) => {
+    const known = [...rows.keys()].filter((k) => rows[k] && k <= seen), last = known.at(-1);
+    if (!known.length) return "";
     // A line needs two ends; at the beginning it is a dot.
-    if (points.length === 1) points.push(points[0]);
-    shape(svg, "polyline", { class: `n${number % 4}`, points: points.join(" ") });
-    const last = known.at(-1);
-    return known.length ? `${title(number)} from ${percent(rows[0][label])} to ${percent(rows[last][label])} at ${inWords(last)}` : "";
+    const ends = known.length > 1 ? known : [known[0], known[0]];
+    points[number] = ends.map((k) => `${k},${1 - rows[k][label]}`).join(" ");
+    return `${title(number)} from ${percent(rows[0][label])} to ${percent(rows[last][label])} at ${inWords(last)}`;
   });
-  shape(svg, "line", { class: "now", x1: level, x2: level, y1: 0, y2: 1 });
-  svg.setAttribute("aria-label", `Probability of the true class, as far as ε has been moved: ${told.join("; ")}`);
+  lines.forEach((line, number) => adjust(line, { points: points[number] }));
+  adjust(now, { x1: level, x2: level });
+  adjust(svg, { "aria-label": `Probability of the true class, as far as ε has been moved: ${told.join("; ")}` });
+}
+
+// Writes those attributes of an element that are not so already.
+function adjust(node, attributes) {
+  for (const [key, value] of Object.entries(attributes)) {
+    if (node.getAttribute(key) !== String(value)) node.setAttribute(key, value);
+  }
 }
 
 function shape(parent, tag, attributes) {

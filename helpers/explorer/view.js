@@ -1,5 +1,5 @@
-// Shows one image under attack by one network or several. In a notebook anywidget calls `render`, and the kernel
-// computes; in a page without a kernel page.js calls `showView`, and the page computes. Nothing is loaded from anywhere.
+// Shows one image under attack by one network or several. In a notebook notebook.js calls `showView`, and the kernel
+// computes; in a page without a kernel page.js does, and the page computes. Nothing is loaded from anywhere.
 //
 // `model` holds epsilon, image, attack, target, network (whose adversarial example is shown), alone (the only network
 // shown, or -1) and only (the class that the image slider stops at, or -1). `source` gives what was computed:
@@ -14,87 +14,14 @@ const LATE = 5000; // and before it says what may be wrong
 const NEAR = 3; // levels of ε: while a slider is dragged, what is shown may lag by as many
 const REST = 400; // milliseconds without a change before a screen reader is told: a drag is one change
 
-export default { render };
-
-function render({ model, el }) {
-  const source = kernelSource(model);
-  const view = showView(el, model, source);
-  source.listen(view.draw, view.tell);
-  adoptSliders(el);
-}
-
-function kernelSource(model) {
-  let shown, rays;
-  const receive = () => {
-    shown = model.get("shown");
-    const pixels = bytes(shown.pixels), label = shown.label;
-    rays = shown.rays.map((ray) => unpackRay(ray, pixels, label, model.get("names").length));
-    shown = { ...shown, pixels };
-  };
-  const fresh = () => ["image", "attack", "target"].every((key) => model.get(key) === shown[key]);
-  receive();
-  return {
-    image: () => fresh() && shown,
-    rays: () => rays,
-    seek: (level) => model.send({ level }),
-    late: "No answer yet. If the kernel was restarted, run all cells above, then this one; otherwise move a slider again.",
-    listen: (draw, tell) => {
-      model.on("change:shown", () => { receive(); draw(); });
-      model.on("msg:custom", tell);
-    },
-  };
-}
-
-function unpackRay({ probabilities, sign, moved }, pixels, label, classes) {
-  const all = new Float32Array(bytes(probabilities).buffer);
-  const rows = Array.from({ length: all.length / classes }, (_, k) => all.subarray(k * classes, (k + 1) * classes));
-  const signs = sign && new Int8Array(bytes(sign).buffer);
-  const images = Object.fromEntries(Object.entries(moved ?? {}).map(([level, image]) => [level, bytes(image)]));
-  return {
-    label,
-    rows: rows.map((row) => (Number.isNaN(row[0]) ? undefined : row)),
-    moved: (level) => images[level] ?? Uint8ClampedArray.from(pixels, (value, i) => value + level * signs[i]),
-  };
-}
-
-// A copy, because the kernel's buffers may start at any offset, and floats must start at a multiple of four.
-const bytes = (data) => new Uint8Array(data.buffer.slice(data.byteOffset, data.byteOffset + data.byteLength));
-
-// The sliders of ipywidgets are beside the view, in a box of our class; their handles have no name for screen readers.
-function adoptSliders(el) {
-  new ResizeObserver((_, observer) => {
-    observer.disconnect();
-    const box = el.closest(".fgsm-explorer");
-    if (!box) return;
-    keepKeys(box);
-    // After Shift+Enter the output may have grown out of the screen: JupyterLab scrolls before it is there.
-    const cell = box.closest(".jp-Cell");
-    if ([cell, cell?.nextElementSibling].some((one) => one?.classList.contains("jp-mod-active"))) {
-      box.scrollIntoView({ block: "nearest" });
-    }
-    for (const [place, name] of [["image", "image"], ["epsilon", "ε"]]) {
-      box.querySelector(`.fgsm-${place} [role=slider]`)?.setAttribute("aria-label", name);
-    }
-  }).observe(el);
-}
-
-// A key typed here would be a command to JupyterLab: x cuts the cell, Enter edits it.
-function keepKeys(box) {
-  box.addEventListener("keydown", (event) => {
-    const plain = event.key.length === 1 || !event.shiftKey;
-    if (plain && !event.ctrlKey && !event.metaKey && !event.altKey) event.stopPropagation();
-  });
-}
-
 function showView(el, model, source) {
   const view = buildView(el, model, source);
   const seen = new Map(); // how far ε has been moved, for each image and attack
   let waiting, late, resting, begun = false;
-  // `draw` shows what is known now; `redraw` is for what the reader did.
-  const draw = () => {
+  // `draw` shows what is known by the next frame; `redraw` is for what the reader did.
+  const draw = onceAFrame(() => {
     const level = levelOf(model), image = source.image();
     [waiting, late, resting].forEach(clearTimeout);
-    showControls(view, model, level);
     if (image && drawImage(view, model, source, image, level, seen)) {
       el.classList.remove("waiting");
       // What is there at first is no change.
@@ -102,11 +29,12 @@ function showView(el, model, source) {
       begun = true;
     } else {
       waiting = setTimeout(() => el.classList.add("waiting"), PATIENCE);
-      late = setTimeout(() => { view.said.textContent = source.late; }, LATE);
+      late = setTimeout(() => write(view.said, source.late), LATE);
     }
-  };
+  });
   const redraw = () => {
-    view.said.textContent = "";
+    write(view.said, "");
+    showControls(view, model, levelOf(model));
     draw();
   };
   for (const key of ["epsilon", "attack", "target", "network", "alone"]) model.on(`change:${key}`, redraw);
@@ -120,7 +48,18 @@ function showView(el, model, source) {
   model.on("change:only", follow);
   redraw();
   const furthest = () => seen.get(seenKey(model, model.get("image"))) ?? 0;
-  return { ...view, draw, furthest, tell: () => { view.said.textContent = "No other image is fooled at this ε."; } };
+  return { ...view, draw, furthest, tell: () => write(view.said, "No other image is fooled at this ε.") };
+}
+
+// An action that runs at most once a frame, however often it is called.
+function onceAFrame(action) {
+  let frame = null;
+  return () => {
+    frame ??= requestAnimationFrame(() => {
+      frame = null;
+      action();
+    });
+  };
 }
 
 const levelOf = (model) => Math.round(255 * model.get("epsilon"));
@@ -151,8 +90,8 @@ function buildView(el, model, source) {
     buildNetwork(nets, i, networks[i], title, names, several, () => change(model, "network", i))
   ));
   const bottom = make(el, "div", "bottom"), dock = make(bottom, "div", "dock");
-  const epsilon = make(dock, "p", "epsilon");
-  const chart = buildChart(make(dock, "div", "ray"));
+  const epsilon = buildPair(dock, "p", "epsilon");
+  const chart = buildChart(make(dock, "div", "ray"), titles.length);
   const switches = buildSwitches(make(dock, "div", "switches"), model, names);
   const controls = buildControls(make(bottom, "div", "controls"), model, source, titles, names, labels);
   const said = make(el, "p", "told", "", { role: "status" });
@@ -175,7 +114,7 @@ function buildControls(parent, model, source, titles, names, labels) {
   const next = make(parent, "button", "next", "next fooled image", { type: "button" });
   next.addEventListener("click", () => {
     const level = levelOf(model);
-    view.querySelector(".told").textContent = level ? "Searching …" : "ε = 0 changes nothing: move ε first.";
+    write(view.querySelector(".told"), level ? "Searching …" : "ε = 0 changes nothing: move ε first.");
     if (level) source.seek(level);
   });
   // On a narrow screen the ten probabilities are folded away.
@@ -189,8 +128,7 @@ function buildControls(parent, model, source, titles, names, labels) {
 function showControls(view, model, level) {
   for (const key of ["attack", "target", "alone", "only"]) view[key].show(model.get(key));
   view.target.field.hidden = model.get("attack") !== "target";
-  view.epsilon.replaceChildren(`ε = ${inWords(level)}`);
-  if (level) make(view.epsilon, "small", "", ` = ${(level / 255).toFixed(3)}`);
+  view.epsilon.write(`ε = ${inWords(level)}`, level ? ` = ${(level / 255).toFixed(3)}` : "");
   const alone = model.get("alone");
   view.nets.classList.toggle("several", view.parts.length > 1 && alone < 0);
   view.parts.forEach(({ section, head }, i) => {
@@ -224,38 +162,34 @@ function drawImage(view, model, source, image, level, seen) {
 
 function drawPictures(view, model, image, ray, level, names) {
   const { pixels } = image, title = image.label === null ? image.name : `${names[image.label]}, ${image.name}`;
-  paint(view.original.canvas, (i) => pixels[i]);
-  view.original.caption.textContent = title;
+  write(view.original.caption, title);
   if (!ray.rows[level]) return;
   const moved = ray.moved(level), factor = level ? Math.min(32, Math.floor(127 / level)) : 1;
-  paint(view.perturbation.canvas, (i) => 128 + factor * (moved[i] - pixels[i]));
-  paint(view.adversarial.canvas, (i) => moved[i]);
-  view.perturbation.caption.textContent = level ? `perturbation ×${factor}` : "no perturbation";
+  view.original.paint(pixels, (i) => pixels[i]);
+  view.perturbation.paint(moved, (i) => 128 + factor * (moved[i] - pixels[i]));
+  view.adversarial.paint(moved, (i) => moved[i]);
+  write(view.perturbation.caption, level ? `perturbation ×${factor}` : "no perturbation");
   const whose = view.parts.length > 1 ? ` for ${model.get("titles")[ray.number]}` : "";
   const result = model.get("attack") === "random" ? "with random-sign noise" : `adversarial example${whose}`;
-  view.adversarial.caption.textContent = level ? result : "move ε";
+  write(view.adversarial.caption, level ? result : "move ε");
 }
 
-function drawNetwork({ section, said, verdict, bars }, { rows, label }, level, model) {
-  const names = model.get("names"), before = argmax(rows[0]), after = argmax(rows[level]);
-  said.replaceChildren(names[after]);
-  make(said, "small", "", ` ${percent(rows[level][after])}`);
-  const [kind, words, detail] = judge(names, label, before, after);
+function drawNetwork({ section, said, verdict, mark, judged, bars }, { rows, label }, level, model) {
+  const names = model.get("names"), [clean, moved] = [rows[0], rows[level]];
+  const before = argmax(clean), after = argmax(moved), [kind, words, detail] = judge(names, label, before, after);
+  said.write(names[after], ` ${percent(moved[after])}`);
   verdict.className = `verdict ${kind}`;
-  verdict.replaceChildren();
-  make(verdict, "span", "", MARKS[kind], { "aria-hidden": "true" });
-  verdict.append(` ${words}`);
-  make(verdict, "small", "", ` ${detail}`);
-  Object.assign(section.dataset, { prediction: names[after], probability: rows[level][after].toFixed(4) });
+  write(mark, MARKS[kind]);
+  judged.write(` ${words}`, ` ${detail}`);
+  Object.assign(section.dataset, { prediction: names[after], probability: moved[after].toFixed(4) });
   Object.assign(section.dataset, { epsilon: level, attack: model.get("attack") });
   bars.forEach((bar, number) => {
     bar.row.classList.toggle("winner", number === after);
     bar.row.classList.toggle("miss", number === after && after !== label);
     bar.title.classList.toggle("true", number === label);
-    [rows[0][number], rows[level][number]].forEach((fraction, side) => {
-      (side ? bar.after : bar.before).style.width = `${100 * fraction}%`;
-      bar.numbers[side].textContent = percent(fraction);
-    });
+    bar.before.style.width = `${100 * clean[number]}%`;
+    bar.after.style.transform = `scaleX(${moved[number]})`;
+    [clean, moved].forEach((row, side) => write(bar.numbers[side], percent(row[number])));
   });
 }
 
@@ -265,9 +199,10 @@ function nearestKnown(rows, level) {
   return known.sort((a, b) => Math.abs(a - level) - Math.abs(b - level))[0];
 }
 
-function clearNetwork({ section, said, verdict }) {
-  said.textContent = "…";
-  verdict.replaceChildren();
+function clearNetwork({ section, said, mark, judged }) {
+  said.write("…", "");
+  write(mark, "");
+  judged.write("", "");
   for (const key of ["prediction", "probability", "epsilon", "attack"]) delete section.dataset[key];
 }
 

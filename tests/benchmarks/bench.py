@@ -194,7 +194,7 @@ def test_a_new_image_by_predict(measure, network, dataset, way):
         with tf.GradientTape() as tape:
             tape.watch(pixels)
             loss = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, network(pixels, training=False))
-        moved = attacks.perturb(images, np.sign(tape.gradient(loss, pixels)), explorer.EPSILONS)
+        moved = attacks.perturb(images, np.sign(tape.gradient(loss, pixels)), explorer.rays.EPSILONS)
         batches = [moved] if way.startswith("one") else np.split(moved, len(moved))
         return [network.predict(batch, verbose=0) for batch in batches]
 

@@ -20,7 +20,7 @@ dataset = data.load()
 network = runs.load("vgg3", dataset.name).model
 picture, label = data.to_float(dataset.x_test[:1]), dataset.y_test[:1]
 sign = attacks.gradient_sign(network, picture, label)
-moved = attacks.perturb(picture, sign, explorer.EPSILONS)
+moved = attacks.perturb(picture, sign, explorer.rays.EPSILONS)
 probability = evaluation.probabilities(network, moved)
 
 
@@ -30,7 +30,7 @@ def pictures(k):
 
 
 def below_slider(show, *widgets):
-    slider = ipywidgets.IntSlider(max=explorer.LAST, description="ε")
+    slider = ipywidgets.IntSlider(max=explorer.rays.LAST, description="ε")
     slider.observe(lambda change: show(change.new), "value")
     display(ipywidgets.VBox([slider, *widgets]))
 
@@ -57,7 +57,7 @@ def interact():
         panels(figure, k)
         display(figure)
 
-    ipywidgets.interact(show, k=ipywidgets.IntSlider(max=explorer.LAST, description="ε"))
+    ipywidgets.interact(show, k=ipywidgets.IntSlider(max=explorer.rays.LAST, description="ε"))
 
 
 def ipympl():

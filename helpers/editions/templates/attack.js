@@ -28,10 +28,13 @@ function startAttack(page, data) {
 // One stop of the Tab key for all images; the arrow keys go from one to the next.
 function buildStrip({ model, images }) {
   const strip = $(".strip"), buttons = [];
+  // Two hundred canvases would be two hundred layers to put together in each frame of a drag.
+  const canvas = Object.assign(document.createElement("canvas"), { width: SIDE, height: SIDE });
   const add = (image, place) => {
     const what = image.label === null ? "" : `${model.get("names")[image.label]}, `;
     const button = make(strip, "button", "", "", { type: "button", role: "radio", "aria-label": what + image.name });
-    paint(make(button, "canvas", "", "", { width: SIDE, height: SIDE, "aria-hidden": "true" }), (i) => image.pixels[i]);
+    paint(canvas, (i) => image.pixels[i]);
+    make(button, "img", "", "", { src: canvas.toDataURL(), alt: "" });
     button.addEventListener("click", () => model.set("image", place));
     if (image.own) strip.prepend(button);
     buttons[place] = button;
