@@ -13,6 +13,7 @@ import time
 import numpy as np
 import pytest
 import test_browser
+import test_photographs
 from axe_playwright_python.sync_playwright import Axe
 from PIL import Image
 from playwright.sync_api import expect
@@ -257,18 +258,18 @@ def test_the_class_counts_all_images(visit, dataset, rounded):
         assert abs(int(found["fooled"]) - ((before == labels) & (after != labels)).sum()) <= 1
 
 
-def picture(width, height, kind, **options):
-    """A colourful photograph of gradients and stripes, as a file."""
+def picture(width, height, kind, space=None, turn=1, **options):
+    """A colourful photograph of gradients and stripes, as a file: in a colour space, and as a camera held so stores it."""
     y, x = np.mgrid[:height, :width] / 255
     waves = [np.sin(3 * x + k) * np.cos(2 * y - k) + 0.3 * np.sin(40 * x * (k + 1)) for k in range(3)]
     values = np.rint(127.5 + 90 * np.stack(waves, axis=-1)).clip(0, 255).astype(np.uint8)
-    file = io.BytesIO()
+    file, exif = io.BytesIO(), Image.Exif()
+    if space:
+        options["icc_profile"] = test_photographs.profile(space)
+    if turn != 1:
+        exif[0x0112], options["exif"] = turn, exif
     Image.fromarray(values).save(file, kind, **options)
     return {"name": f"me.{kind.lower()}", "mimeType": f"image/{kind.lower()}", "buffer": file.getvalue()}
-
-
-TURNED = Image.Exif()
-TURNED[0x0112] = 6  # a camera held upright
 
 
 @pytest.mark.parametrize(
@@ -277,10 +278,9 @@ TURNED[0x0112] = 6  # a camera held upright
         picture(90, 60, "PNG"),
         picture(31, 20, "PNG"),
         picture(900, 1300, "PNG"),
-        picture(1200, 800, "JPEG", quality=92, exif=TURNED),
         picture(4000, 3000, "JPEG", quality=90),
     ],
-    ids=["small", "tiny", "large", "turned", "camera"],
+    ids=["small", "tiny", "large", "camera"],
 )
 def test_your_own_photograph(visit, rounded, file):
     """The same pixels as helpers.photographs within two levels, attacked as what the network predicts."""
@@ -299,6 +299,29 @@ def test_your_own_photograph(visit, rounded, file):
     assert any(before[name][0] != after[name][0] for name in NETWORKS)
     expect(page.locator(".verdict").first).not_to_contain_text("wrong")
     assert "image=" not in page.evaluate("location.hash")
+
+
+FILES = [picture(600, 400, "PNG", space) for space in test_photographs.SPACES]
+FILES += [picture(600, 400, kind, "Display P3", quality=95) for kind in ("JPEG", "WEBP")]
+FILES += [picture(1200, 800, "JPEG", "Adobe RGB", turn, quality=92) for turn in test_photographs.TURNS]
+
+
+def test_the_browser_applies_colour_profiles_and_turns(visit):
+    """Wide-gamut photographs, and every way to hold a camera: the pixels of helpers.photographs within two levels."""
+    page, seen = visit(), set()
+    images = page.locator(".strip button")
+    count = images.count()
+    for file in FILES:
+        page.locator("input[type=file]").set_input_files(file)
+        page.get_by_role("button", name="attack this").click()
+        wanted = photograph(file["buffer"])
+        seen.add(wanted.tobytes())
+        expect(images).to_have_count(count + len(seen))
+        expect(images.first).to_have_attribute("aria-checked", "true")
+        page.evaluate("new Promise(requestAnimationFrame)")
+        settled(page, 0)
+        assert abs(pixels(page, 0).astype(int) - wanted).max() <= 2, file["name"]
+    assert len(seen) == len(FILES)  # a profile or a turn that were ignored would make two of them alike
 
 
 def test_a_photograph_is_cropped_and_named_and_a_broken_one_is_refused(visit):

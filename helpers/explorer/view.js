@@ -162,10 +162,10 @@ function drawImage(view, model, source, image, level, seen) {
 
 function drawPictures(view, model, image, ray, level, names) {
   const { pixels } = image, title = image.label === null ? image.name : `${names[image.label]}, ${image.name}`;
+  view.original.paint(pixels, (i) => pixels[i]);
   write(view.original.caption, title);
   if (!ray.rows[level]) return;
   const moved = ray.moved(level), factor = level ? Math.min(32, Math.floor(127 / level)) : 1;
-  view.original.paint(pixels, (i) => pixels[i]);
   view.perturbation.paint(moved, (i) => 128 + factor * (moved[i] - pixels[i]));
   view.adversarial.paint(moved, (i) => moved[i]);
   write(view.perturbation.caption, level ? `perturbation ×${factor}` : "no perturbation");
