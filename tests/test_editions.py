@@ -111,8 +111,18 @@ def test_the_lecture_edition_is_the_core_without_outputs_then_an_appendix(small)
     assert all(not cell.outputs and cell.execution_count is None for cell in ran)
     assert not {"scrolled", "collapsed"} & set().union(*(cell.metadata for cell in ran))
     folded = [cell.source for cell in ran if cell.metadata.get("jupyter", {}).get("source_hidden")]
-    assert folded == [small.cells[2].source, SOLUTION]
+    assert folded == [small.cells[2].source, "print(4)", SOLUTION]  # the set-up, the answer to the bet, the solution
     assert nbformat.writes(small) == before
+
+
+def test_in_the_lecture_an_answer_is_one_step_and_what_shows_nothing_is_folded(small):
+    small.cells[5:5] = [code("half = 2", "core", "reveal"), code("print(2 * half)", "core", "reveal", outputs=["4"])]
+    small.cells[8:8] = [code("assert 2 * half == 4", "core"), code("other_bet = 5", "core", "bet")]
+    made = lecture.edition(small)
+    hidden = {cell.source: "jupyter" in cell.metadata for cell in made.cells if cell.cell_type == "code"}
+    assert list(hidden)[1:6] == ["my_bet = 3", "half = 2\n\n\nprint(2 * half)", "print(4)", *sources(small)[8:10]]
+    assert list(hidden.values())[1:6] == [False, True, True, True, False]
+    assert all("jupyter" not in cell.metadata for cell in made.cells if cell.cell_type == "markdown")
 
 
 def test_the_clock_counts_words_bets_and_figures(small):
@@ -168,6 +178,26 @@ def test_the_notes_of_a_deck_tell_minute_and_time():
         "Minute 31 of 75 · 10:46",
         "Minute 35 of 75 · 10:50",
     ]
+
+
+def test_bets_and_sliders_take_their_time_and_sliders_have_keys():
+    slides_ = ("plain", '<div class="celltag_bet">bet</div>', '<p class="origin">sliders</p>', "plain")
+    slides_ = "".join(f"<section><section>{words}</section></section>" for words in slides_)
+    deck = slides.timed(BeautifulSoup(f'<div class="slides">{slides_}</div>', "html.parser"), 0, 4, "10:15")
+    minutes = [note.p.get_text().split()[1] for note in deck.select("aside.notes")]
+    assert minutes == ["0", "0", "1", "4"]
+    assert [slides.KEYS in note.get_text() for note in deck.select("aside.notes")] == [False, False, True, False]
+
+
+def test_a_short_listing_stays_beside_its_text_and_a_long_one_has_a_slide():
+    def listing(lines):
+        shown = nbformat.v4.new_output("display_data", {"text/markdown": "```python\n" + "x\n" * lines + "```"})
+        cell = code("show_source()", "core")
+        cell.outputs = [shown]
+        return cell
+
+    book = nbformat.v4.new_notebook(cells=[text("# T", "core", slide="slide"), listing(10), listing(40)])
+    assert [cells.slide_type(cell) for cell in slides.edition(book).cells] == ["slide", None, "subslide"]
 
 
 def test_students_pages_fold_answers_and_hold_no_solution(small):

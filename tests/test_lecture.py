@@ -1,24 +1,26 @@
 """The lecture edition in a real JupyterLab and a real browser: what the class sees, and that no source changes."""
 
+import json
+import os
 import subprocess
+import sys
 from contextlib import contextmanager
 from pathlib import Path
 
+import nbformat
 import pytest
 import servers
 from playwright.sync_api import expect
 from test_browser import CHROMIUM, browser  # noqa: F401, the fixture of a real browser
 
-from helpers.editions import cells, lecture
+from helpers.editions import cells, clock, lecture
 
 ROOT = Path(__file__).resolve().parents[1]
 IDLE = "() => window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel?.status === 'idle'"
-# Every code cell down to the first heading "Appendix" has a number, none a star.
-CORE_HAS_RUN = """() => {
-  const cells = jupyterapp.shell.currentWidget.content.widgets.map((widget) => widget.model);
-  const end = cells.findIndex((cell) => cell.sharedModel.source.startsWith("# Appendix"));
-  return cells.slice(0, end).every((cell) => cell.type !== "code" || cell.executionState === "idle" && cell.executionCount);
-}"""
+# Of the first cells every code cell has a number, none a star.
+HAVE_RUN = """(count) => jupyterapp.shell.currentWidget.content.widgets.slice(0, count).map((widget) => widget.model).every(
+  (cell) => cell.type !== "code" || cell.executionState === "idle" && cell.executionCount)"""
+BARS = 55  # pixels: the menu and the tools above the notebook
 
 pytestmark = pytest.mark.skipif(not CHROMIUM, reason="no chromium found: apt install chromium, or set CHROMIUM to one")
 
@@ -46,34 +48,101 @@ def tracked():
     )
 
 
-def test_a_walk_through_the_lecture(browser, tmp_path):  # noqa: F811
+def settings(folder, name, **values):
+    """Change what the lecture's JupyterLab begins with."""
+    path = folder / lecture.PRIVATE / "settings" / "@jupyterlab" / f"{name}.jupyterlab-settings"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(values))
+
+
+def opened(page, address, name):
+    """Open a notebook and wait for its kernel; from then on no message of JupyterLab's may appear."""
+    url, token = address
+    page.goto(f"{url}?token={token}" if name == cells.names()[0] else f"{url}doc/tree/{name}.ipynb?token={token}&reset")
+    page.wait_for_function(IDLE, timeout=120_000)
+    assert f"/doc/tree/{name}.ipynb" in page.url  # one document, and 01 where nothing else is asked for
+
+
+def sources(page):
+    """The sources of all cells that are on the page."""
+    return page.evaluate(
+        "() => jupyterapp.shell.currentWidget.content.widgets.map((widget) => widget.model.sharedModel.source)"
+    )
+
+
+def run_to(page, place, before=0):
+    """Press Shift+Enter for the cells from `before` to `place`, and wait until they have run."""
+    for _ in range(before, place):
+        page.keyboard.press("Shift+Enter")
+    page.wait_for_function(HAVE_RUN, arg=place, timeout=600_000)
+
+
+ONE_IN_MAKE_TEST = [pytest.param(name, marks=[pytest.mark.long] * (name != "01-data")) for name in cells.names()]
+
+
+@pytest.mark.parametrize("name", ONE_IN_MAKE_TEST)
+def test_a_walk_through_everything(browser, tmp_path, name):  # noqa: F811
     folder, before = tmp_path / "lecture", tracked()
-    lecture.write(folder, {"01-data": cells.stored()["01-data"]})
+    lecture.write(folder, {name: cells.stored()[name]})
+    settings(folder, "docmanager-extension/plugin", autosaveInterval=3)
     page = browser.new_page(viewport={"width": 1280, "height": 720})
-    with serving(folder, tmp_path) as (url, token):
-        page.goto(f"{url}?token={token}")  # as the browser opens it
-        page.wait_for_function(IDLE, timeout=120_000)
-        assert "/doc/tree/01-data.ipynb" in page.url  # one document, and the first one
-        expect(page.get_by_role("heading", name="01 · What does the network get to see?")).to_be_in_viewport()
+    with serving(folder, tmp_path) as address:
+        opened(page, address, name)
+        every = sources(page)
+        expect(page.get_by_role("heading", name=every[0].splitlines()[0].removeprefix("# "))).to_be_in_viewport()
         expect(page.locator(".jp-InputPlaceholder, .jp-Placeholder-content").first).to_be_visible()
         assert page.locator(".jp-OutputArea-output, .jp-Notification").count() == 0
         size = "(node) => parseFloat(getComputedStyle(node).fontSize)"
         assert page.locator(".jp-RenderedMarkdown p").first.evaluate(size) >= 18
         assert page.locator(".jp-CodeCell .cm-content").last.evaluate(size) >= 16
-        sliders, core = page.evaluate(
-            "() => ['FgsmExplorer(model', '# Appendix'].map((words) => jupyterapp.shell.currentWidget.content.widgets"
-            ".findIndex((widget) => widget.model.sharedModel.source.includes(words)))"
-        )
-        for _ in range(sliders + 1):
-            page.keyboard.press("Shift+Enter")
-        expect(page.locator(".fgsm .verdict")).to_be_visible(timeout=120_000)
-        whole = page.locator(".fgsm-explorer").bounding_box()  # with both sliders and the switches
-        assert whole["y"] > 0 and whole["y"] + whole["height"] < 720, whole
-        for _ in range(core - sliders - 1):
-            page.keyboard.press("Shift+Enter")
-        page.wait_for_function(CORE_HAS_RUN, timeout=180_000)
-        expect(page.locator(".jp-RenderedText[data-mime-type='application/vnd.jupyter.stderr']")).to_have_count(0)
-        page.evaluate("() => jupyterapp.commands.execute('docmanager:save')")
+        place = next(at for at, source in enumerate(every) if source.startswith("# Appendix"))
+        done = 0
+        for sliders in [
+            at for at, source in enumerate(every[:place]) if "FgsmExplorer(" in source and "import" not in source
+        ]:
+            run_to(page, sliders + 1, done)
+            done = sliders + 1
+            expect(page.locator(".fgsm .verdict").first).to_be_visible(timeout=120_000)
+            whole = page.locator(".fgsm-explorer").first.bounding_box()  # with both sliders and the switches
+            assert whole["y"] > BARS and whole["y"] + whole["height"] < 720, whole
+        run_to(page, len(every), done)  # the last one adds an empty cell
+        for kind in ("stderr", "error"):
+            expect(page.locator(f"[data-mime-type='application/vnd.jupyter.{kind}']")).to_have_count(0)
         expect(page.locator(".jp-Notification")).to_have_count(0)
+        while len(nbformat.read(folder / f"{name}.ipynb", 4).cells) == len(every):
+            page.wait_for_timeout(500)  # for the next autosave
     page.close()
     assert tracked() == before
+
+
+def test_interrupting_the_training_leaves_one_quiet_line_and_the_lecture_goes_on(browser, tmp_path):  # noqa: F811
+    folder = tmp_path / "lecture"
+    lecture.write(folder, {"03-training": cells.stored()["03-training"]})
+    page = browser.new_page(viewport={"width": 1280, "height": 720})
+    with serving(folder, tmp_path) as address:
+        opened(page, address, "03-training")
+        live = next(at for at, source in enumerate(sources(page)) if clock.LIVE in source)
+        run_to(page, live)
+        page.keyboard.press("Shift+Enter")
+        cell = page.locator(".jp-Notebook .jp-Cell").nth(live)
+        expect(cell.locator("img")).to_be_visible(timeout=300_000)  # the curve has begun
+        page.keyboard.press("Shift+Enter")  # the text that is read out meanwhile
+        page.get_by_role("button", name="Interrupt the kernel").click()
+        expect(cell.locator(".jp-RenderedMarkdown")).to_contain_text("Interrupted after", timeout=60_000)
+        assert len(cell.locator(".jp-OutputArea-output").all()) == 2  # the curve and its caption
+        expect(page.locator(".jp-RenderedText")).to_have_count(1)  # what the second cell prints: no traceback
+        run_to(page, live + 4, live + 2)
+    page.close()
+
+
+def test_while_01_is_shown_the_others_caches_are_warmed(monkeypatch, tmp_path):
+    settings_of = {"LECTURE_CACHE": "cache", "MPLCONFIGDIR": "fonts"}
+    for name, value in settings_of.items():
+        monkeypatch.setenv(name, str(tmp_path / value))
+    monkeypatch.setenv("LECTURE_DATASET", "sketches")
+    # In the place of JupyterLab: runs until the data set and the list of fonts are kept.
+    wait = "import pathlib, sys, time\nwhile not all(map(any, map(pathlib.Path().glob, sys.argv[1:]))): time.sleep(0.1)"
+    command = [sys.executable, "-c", wait, "../cache/sketches.json", "../fonts/fontlist*"]
+    monkeypatch.setattr(lecture, "server", lambda folder, *options: (command, os.environ.copy()))
+    (tmp_path / "lecture").mkdir()
+    assert lecture.show(tmp_path / "lecture") == 0

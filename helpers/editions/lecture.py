@@ -1,5 +1,6 @@
 """The lecture edition: what is projected, in a folder of its own, and a JupyterLab set up for a projector."""
 
+import copy
 import json
 import os
 import shutil
@@ -19,14 +20,23 @@ APPENDIX = {
 # Read from the last row at 1280×720; a wider screen has room for larger figures.
 SETTINGS = {
     "apputils-extension/themes": {
-        "overrides": {"code-font-size": "17px", "content-font-size1": "19px", "ui-font-size1": "14px"}
+        "overrides": {"code-font-size": "16px", "content-font-size1": "19px", "ui-font-size1": "14px"}
     },
     "apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False, "doNotDisturbMode": True},
     "statusbar-extension/plugin": {"visible": False},
-    "notebook-extension/tracker": {"windowingMode": "none"},  # nothing jumps while outputs arrive
+    "notebook-extension/tracker": {
+        "windowingMode": "none",  # nothing jumps while outputs arrive
+        "codeCellConfig": {"lineWrap": True},  # a long line would be cut off at the side
+    },
 }
-STYLE = """.jp-RenderedImage img { width: min(100%, 82vw); max-height: 80vh; object-fit: contain; object-position: left; }
+# After Shift+Enter JupyterLab shows the whole of the next cell: figures leave room for it, or would be half out of sight.
+STYLE = """.jp-RenderedImage img { width: min(100%, 82vw); max-height: calc(100vh - 17rem); object-fit: contain;
+  object-position: left; }
 .jp-RenderedMarkdown { max-width: 72rem; }
+body .jp-RenderedMarkdown h2 { font-size: 1.6em; margin: 0.3em 0; }
+body .jp-RenderedMarkdown table { font-size: 17px; margin-left: 0; }
+body .jp-RenderedMarkdown pre, body .jp-RenderedMarkdown pre code { font-size: 15px; line-height: 1.25; }
+.jp-OutputArea .jp-RenderedMarkdown p > em:only-child { font-size: 16px; line-height: 1.4; display: block; }
 .jp-cell-toolbar { display: none; }
 .jp-InputPrompt, .jp-OutputPrompt { min-width: 2.5rem; }
 [data-jp-theme-light="false"] .jp-RenderedImage img { filter: invert(0.93) hue-rotate(180deg); }
@@ -44,17 +54,25 @@ STARTUP = """import helpers.backend  # starts TensorFlow
 
 del helpers
 """
-# What the next notebooks read, read once in the background: files are then in the memory of the system.
-WARM_UP = "from helpers import data, runs; runs.load('vgg3', data.load(download=False).name)"
+# What the next notebooks read, read once in the background: the data set is then in its cache, the list of fonts is
+# made, and the files of libraries and records are in the memory of the system.
+WARM_UP = """from helpers import data, figures, runs
+
+dataset = data.load(download=False)
+dataset.digest(), figures.new_figure(), runs.load("vgg3", dataset.name)
+for path in (runs.RECORDED / dataset.name).rglob("*.*"):
+    path.read_bytes()
+"""
 
 
 def edition(book):
     """A notebook for the projector: the core, its recap last, then what is optional, then the homework.
 
-    Outputs, speaker notes and the cell for Colab are taken out, set-up cells and solutions folded.
+    Outputs, speaker notes and the cell for Colab are taken out. Folded are set-up cells, solutions, what answers a bet,
+    whose code might give it away, and what shows nothing; an answer that takes several cells is one step.
     """
     parts = {name: [] for name in cells.PARTS}
-    for cell in book.cells:
+    for cell in _joined(book.cells):
         if not cells.has(cell, "notes") and not address.is_for_colab(cell):
             parts[cells.part(cell)].append(_bare(cell))
     result = nbformat.v4.new_notebook(metadata=book.metadata)
@@ -67,10 +85,29 @@ def edition(book):
     return result
 
 
+def _joined(every):
+    """The cells; those that answer a bet and show nothing are put into the next one, which shows the answer."""
+    result, silent = [], []
+    for cell in every:
+        answers = cell.cell_type == "code" and cells.has(cell, "reveal")
+        if answers and not cell.outputs:
+            silent.append(cell)
+            continue
+        if answers and silent:
+            cell = copy.deepcopy(cell)
+            cell.source = "\n\n\n".join(one.source for one in [*silent, cell])
+        else:
+            result += silent
+        result.append(cell)
+        silent = []
+    return result + silent
+
+
 def _bare(cell):
-    """A copy of a cell without outputs and notes; folded where it sets up or solves."""
+    """A copy of a cell without outputs and notes; folded where a class need not read its code."""
+    code, shows_nothing = cell.cell_type == "code", cells.part(cell) == "core" and not cell.get("outputs")
     cell = cells.without_outputs(cell)
-    if cells.has(cell, "setup", "solution"):
+    if code and (cells.has(cell, "setup", "solution", "reveal") or (shows_nothing and not cells.has(cell, "bet"))):
         cell.metadata.jupyter = {"source_hidden": True}
     return cell
 

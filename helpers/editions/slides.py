@@ -11,6 +11,9 @@ from .pages import write as write_page
 WIDTH, HEIGHT = 1280, 720  # of a slide, in CSS pixels
 BEGIN = "10:15"
 REPLAY_STEPS = 5
+SLIDERS, SECONDS_FOR_SLIDERS = ".origin", 120
+LINES_BESIDE_TEXT = 16  # a longer listing takes a slide of its own
+KEYS = "On this slide + and − move ε; Page Down, Space and the arrow keys turn the slides, whatever was clicked."
 
 
 def write(folder, books, begin=BEGIN):
@@ -35,7 +38,7 @@ def edition(book):
     book.cells = _projected(book.cells)
     for cell in book.cells:
         cell.source = cells.NOTES.sub(r"\1", cell.source)  # the speaker's window has no use for a fold
-        if _is_listing(cell):
+        if _listing(cell) > LINES_BESIDE_TEXT:
             _step(cell, "subslide")
         elif cells.has(cell, "reveal") and cells.slide_type(cell) in (None, "", "-"):
             _step(cell, "fragment")
@@ -69,11 +72,10 @@ def _step(cell, kind):
     cell.metadata["slideshow"] = {"slide_type": kind}
 
 
-def _is_listing(cell):
-    """Whether a cell shows code: that takes a slide of its own."""
-    return any(
-        output.get("data", {}).get("text/markdown", "").startswith("```python") for output in cell.get("outputs", ())
-    )
+def _listing(cell):
+    """How many lines of code a cell shows."""
+    texts = [output.get("data", {}).get("text/markdown", "") for output in cell.get("outputs", ())]
+    return sum(text.count("\n") - 1 for text in texts if text.startswith("```python"))
 
 
 def completed(deck):
@@ -103,7 +105,10 @@ def invited(deck, root=cells.ROOT):
 
 
 def timed(deck, start, minutes, begin):
-    """The deck whose notes begin with the minute and the time of each slide: `minutes` spread by what is on the slides."""
+    """The deck whose notes begin with the minute and the time of each slide, and name the keys of sliders.
+
+    `minutes` are spread by what is on the slides.
+    """
     slides = deck.select(".slides > section > section")
     weights = [_seconds(slide) for slide in slides]
     passed = 0
@@ -114,6 +119,10 @@ def timed(deck, start, minutes, begin):
         if not slide.aside:
             slide.append(deck.new_tag("aside", attrs={"class": "notes"}))
         slide.aside.insert(0, line)
+        if slide.select(SLIDERS):
+            keys = deck.new_tag("p")
+            keys.string = KEYS
+            slide.aside.insert(1, keys)
         passed += weight
     return deck
 
@@ -122,5 +131,8 @@ def _seconds(slide):
     """How long a slide takes, by the measures of the clock."""
     notes = " ".join(note.get_text() for note in slide.select("aside"))
     read = clock.words(slide.get_text()) - clock.words(notes)
-    pictures = len(slide.select("figure"))
-    return max(1, 60 * read / clock.WORDS_PER_MINUTE + clock.SECONDS_PER_FIGURE * pictures)
+    seconds = clock.SECONDS_PER_FIGURE * len(slide.select("figure"))
+    seconds += clock.SECONDS_PER_BET * len(slide.select(".celltag_bet")) + SECONDS_FOR_SLIDERS * len(
+        slide.select(SLIDERS)
+    )
+    return max(1, 60 * read / clock.WORDS_PER_MINUTE + seconds)
