@@ -201,15 +201,16 @@ def test_a_short_listing_stays_beside_its_text_and_a_long_one_has_a_slide():
 
 
 def test_students_pages_fold_answers_and_hold_no_solution(small):
-    small.cells[9].source += "\n\n<details><summary>Idea</summary>\n\nTwo times.\n\n</details>"
+    small.cells.insert(7, code("assert 4 > 3", "core"))
+    small.cells[10].source += "\n\n<details><summary>Idea</summary>\n\nTwo times.\n\n</details>"
     made = site.for_students(small)
     assert not [source for source in sources(made) if source in (NOTE, SOLUTION, "my_bet = 3") or "Two times" in source]
-    assert [
-        (cell.source, cell.metadata.opens, cell.metadata.closes) for cell in made.cells if cells.has(cell, "reveal")
-    ] == [
+    assert [(cell.source, cell.metadata.opens, cell.metadata.closes) for cell in made.cells[3:6]] == [
         ("print(4)", True, False),
-        ("Four, as you see.", False, True),
+        ("Four, as you see.", False, False),
+        ("assert 4 > 3", False, True),
     ]
+    assert not any(cell.metadata.opens or cell.metadata.closes for cell in made.cells[:3] + made.cells[6:])
     assert made.cells[-3].source == "assert double(2) == 4" and not made.cells[-3].outputs
 
 

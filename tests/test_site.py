@@ -326,10 +326,14 @@ def test_a_page_runs_and_loads_nothing_but_its_own(browser, written, tmp_path): 
 
 
 @in_browser
-def test_the_page_for_the_eve_is_one_sheet(offline, tmp_path):
-    (tmp_path / "guide.html").write_text(guide.eve("10:15", guide.expected()), encoding="utf-8")
-    printed = offline(tmp_path / "guide.html").pdf(prefer_css_page_size=True)
-    assert len(re.findall(rb"/Type\s*/Page\b", printed)) == 1
+def test_the_page_for_the_eve_is_one_sheet_and_nothing_on_the_others_is_cut_off(offline, tmp_path):
+    guide.write(tmp_path, cells.stored(), "10:15")
+    for name, sheets in (("guide", 1), ("bets", 1), ("answers", 2)):
+        page = offline(tmp_path / f"{name}.html")
+        page.emulate_media(media="print")
+        page.set_viewport_size({"width": 703, "height": 1000})  # A4 within the page's margins
+        assert page.evaluate("document.documentElement.scrollWidth") <= 703
+        assert len(re.findall(rb"/Type\s*/Page\b", page.pdf(prefer_css_page_size=True))) <= sheets
 
 
 @in_browser

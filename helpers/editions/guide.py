@@ -39,13 +39,15 @@ QUESTIONS = {
 }
 STYLE = """@page { size: A4; margin: 11mm 12mm; }
 body { font: 8.6pt/1.32 system-ui, sans-serif; color: #111; margin: 0 auto; max-width: 186mm; }
-h1 { font-size: 15pt; margin: 0 0 1mm; } h2 { font-size: 10pt; margin: 2.5mm 0 0.8mm; } p { margin: 0 0 1mm; }
+h1 { font-size: 15pt; margin: 0 0 1mm; } h2, h3 { font-size: 10pt; margin: 2.5mm 0 0.8mm; } p { margin: 0 0 1mm; }
 table { border-collapse: collapse; width: 100%; } th { text-align: left; }
 td, th { border-bottom: 0.3pt solid #999; padding: 0.6mm 1.6mm 0.6mm 0; vertical-align: top; }
 td:first-child { white-space: nowrap; } .bets td:first-child, .answers td:first-child { white-space: normal; }
 ul { margin: 0; padding-left: 4mm; } dt { font-weight: 600; } dd { margin: 0 0 0.8mm; }
 .two { columns: 2; column-gap: 6mm; } .two > * { break-inside: avoid; } .qr svg { width: 22mm; }
-.bets td { height: 15mm; width: 22mm; } .bets td:first-child { width: auto; height: auto; } .formula svg { overflow: visible; }
+.bets td { height: 15mm; width: 22mm; border: 0.3pt solid #999; padding: 1mm; }
+.bets td:first-child { width: auto; height: auto; } .answers td { width: 50%; }
+.bets h2, .bets h3, .answers h2, .answers h3 { margin-top: 0; } tr { break-inside: avoid; } .formula svg { overflow: visible; }
 .heard { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }"""
 PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>{title}</title><style>{style}</style></head><body>
@@ -150,7 +152,9 @@ def answers(found):
         for name, question, answer in found
     ]
     return PAGE.format(
-        title="The bets and their answers: for the lecturer", style=STYLE, body=_table(("bet", "answer"), rows)
+        title="The bets and their answers: for the lecturer",
+        style=STYLE,
+        body=f'<div class="answers">{_table(("bet", "answer"), rows)}</div>',
     )
 
 

@@ -46,9 +46,15 @@ def for_students(book):
 
 
 def folded(book):
-    """A notebook whose bets can be played: their own code is left out, and each answer is folded under its question."""
+    """A notebook whose bets can be played: their own code is left out, and each answer is folded under its question.
+
+    So is a check of the answer right after it, which shows nothing but would give it away.
+    """
     book.cells = [cell for cell in book.cells if not (cells.has(cell, "bet") and cell.cell_type == "code")]
-    reveals = [cells.has(cell, "reveal") for cell in book.cells]
+    reveals = []
+    for cell in book.cells:
+        checks = cell.cell_type == "code" and not cell.outputs and cells.part(cell) == "core"
+        reveals.append(cells.has(cell, "reveal") or (checks and reveals[-1:] == [True]))
     for cell, before, here, after in zip(book.cells, [False, *reveals], reveals, [*reveals[1:], False]):
         cell.metadata["opens"] = here and not before
         cell.metadata["closes"] = here and not after
