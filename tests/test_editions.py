@@ -7,6 +7,7 @@ import sys
 import tomllib
 import types
 from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 
 import nbformat
 import pytest
@@ -324,14 +325,14 @@ def test_git_ignores_what_the_editions_write():
 @pytest.fixture
 def copy(tmp_path):
     """A copy of what holds the address: its folder."""
-    for name in ("pyproject.toml", "README.md", "notebooks"):
+    for name in ("pyproject.toml", "README.md", "HUB.md", "CITATION.cff", "notebooks"):
         take = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
         take(ROOT / name, tmp_path / name)
     return tmp_path
 
 
 def contents(folder):
-    return {path: path.read_bytes() for path in folder.rglob("*") if path.suffix in (".md", ".py", ".ipynb")}
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.suffix in (".md", ".cff", ".py", ".ipynb")}
 
 
 def test_an_address_opens_every_door_and_without_one_there_is_none(copy):
@@ -346,6 +347,10 @@ def test_an_address_opens_every_door_and_without_one_there_is_none(copy):
     shown = (copy / "README.md").read_text(encoding="utf-8")
     assert "https://mybinder.org/v2/gh/someone/else/main?urlpath=lab/tree/notebooks/01-data.ipynb" in shown
     assert "https://colab.research.google.com/github/someone/else/blob/main/notebooks/01-data.ipynb" in shown
+    assert f"repository-code: {PUBLIC}\n" in (copy / "CITATION.cff").read_text(encoding="utf-8")
+    link = next(line for line in (copy / "HUB.md").read_text(encoding="utf-8").splitlines() if "git-pull" in line)
+    opened = {"repo": [PUBLIC], "branch": ["main"], "urlpath": ["lab/tree/else/notebooks/01-data.ipynb"]}
+    assert parse_qs(urlsplit(link).query) == opened and urlsplit(link).path == "/hub/user-redirect/git-pull"
     for source in (copy / "notebooks").glob("[0-9]*.py"):
         stored, wanted = nbformat.read(source.with_suffix(".ipynb"), 4).cells, cells.read(source).cells
         assert sum(PUBLIC in cell.source for cell in stored) == 1

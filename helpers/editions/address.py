@@ -5,7 +5,7 @@ Without an address there are no badges, no links to other services and no cell f
 
 import re
 import tomllib
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 import nbformat
 
@@ -43,6 +43,31 @@ def binder(address, name):
     return f"https://mybinder.org/v2/gh{urlsplit(address).path}/{BRANCH}?urlpath=lab/tree/notebooks/{name}.ipynb"
 
 
+def hub(address, name):
+    """What follows a JupyterHub's own address, where nbgitpuller is installed, to open a notebook there."""
+    folder = urlsplit(address).path.rsplit("/", 1)[-1].removesuffix(".git")
+    asked = {"repo": address, "branch": BRANCH, "urlpath": f"lab/tree/{folder}/notebooks/{name}.ipynb"}
+    return "/hub/user-redirect/git-pull?" + urlencode(asked)
+
+
+def for_hubs(address):
+    """HUB.md's part on nbgitpuller, as Markdown; nothing without an address."""
+    if address is None:
+        return ""
+    return (
+        "The notebooks themselves, solutions included, come by a link: your hub's address, followed by\n\n"
+        f"```\n{hub(address, START)}\n```\n\n"
+        "[nbgitpuller](https://nbgitpuller.readthedocs.io) then copies this repository into the student's folder, keeps what\n"
+        "the student changed when it is opened again, and opens the first notebook.\n"
+    )
+
+
+def cited(text, address):
+    """CITATION.cff with the address; without it where there is none."""
+    text = re.sub(r"^repository-code: .*\n", "", text, flags=re.MULTILINE)
+    return text if address is None else text.replace("type: software\n", f"type: software\nrepository-code: {address}\n")
+
+
 def badges(address):
     """The README's badges, as Markdown; nothing without an address."""
     if address is None:
@@ -76,12 +101,14 @@ def is_for_colab(cell):
 
 
 def renew(root=cells.ROOT):
-    """Write the address wherever it is copied to, below `root`: the README's badges, and the notebooks' first cells."""
+    """Write the address wherever it is copied to, below `root`: README, HUB, CITATION, and the notebooks' first cells."""
     from .readme import with_part
 
     address = repository(root)
-    readme = root / "README.md"
-    _write(readme, with_part(readme.read_text(encoding="utf-8"), "badges", badges(address)))
+    for name, part, text in (("README.md", "badges", badges(address)), ("HUB.md", "nbgitpuller", for_hubs(address))):
+        _write(root / name, with_part((root / name).read_text(encoding="utf-8"), part, text))
+    citation = root / "CITATION.cff"
+    _write(citation, cited(citation.read_text(encoding="utf-8"), address))
     for path in sorted((root / "notebooks").glob("[0-9]*.py")):
         kept = {cell.id: cell for cell in nbformat.read(path.with_suffix(".ipynb"), 4).cells}
         _write(path, for_colab(path.read_text(encoding="utf-8"), address))
