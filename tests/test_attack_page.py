@@ -11,6 +11,7 @@ import subprocess
 import time
 
 import numpy as np
+import offline
 import pytest
 import test_browser
 import test_photographs
@@ -44,29 +45,15 @@ def rounded(dataset):
 
 @pytest.fixture
 def visit(browser, written):
-    """Opens the page offline; in the end it must have asked for nothing but itself, and complained of nothing."""
-    asked, complaints, contexts = [], [], []
+    """Opens the page offline, at the view of an address's code."""
+    with offline.watched(browser, (written.as_uri(), "blob:null/", "data:")) as open_page:
 
-    def visit(code="", prepare=None, **options):
-        context = browser.new_context(**{"viewport": {"width": 1280, "height": 720}} | options)
-        context.set_offline(True)
-        page = context.new_page()
-        page.on("request", lambda request: asked.append(request.url))
-        page.on("console", lambda message: complaints.append(message.text))
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        contexts.append(context)
-        if prepare:
-            page.add_init_script(prepare)
-        page.goto(written.as_uri() + code)
-        page.wait_for_selector("html[data-ready]")
-        return page
+        def visit(code="", prepare=None, **options):
+            page = open_page(written.as_uri() + code, prepare, **options)
+            page.wait_for_selector("html[data-ready]")
+            return page
 
-    yield visit
-    for context in contexts:
-        context.close()
-    assert {url for url in asked if not url.startswith((written.as_uri(), "blob:null/", "data:"))} == set()
-    # How these tests read a canvas is not the page's fault.
-    assert [text for text in complaints if "willReadFrequently" not in text] == []
+        yield visit
 
 
 def said(page, name):

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from bs4 import BeautifulSoup
+from offline import watched
 from PIL import Image
 from playwright.sync_api import expect
 from test_browser import CHROMIUM, browser  # noqa: F401, the fixture of a real browser
@@ -41,26 +42,9 @@ def written(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def offline(browser):  # noqa: F811
-    """Opens a local file without a network, in a given colour scheme; in the end nothing may have been asked for."""
-    opened, asked, complaints = [], [], []
-
-    def visit(path, query="", **options):
-        context = browser.new_context(viewport={"width": 1280, "height": 720}, **options)
-        context.set_offline(True)
-        page = context.new_page()
-        page.on("request", lambda request: asked.append(request.url))
-        page.on("console", lambda message: complaints.append(message.text))
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        opened.append(context)
-        page.goto(path.as_uri() + query)
-        return page
-
-    yield visit
-    for context in opened:
-        context.close()
-    assert {
-        address for address in asked if not address.startswith(("file:", "data:", "blob:null/"))
-    } == set() and complaints == []
+    """Opens a local file without a network, in a given colour scheme."""
+    with watched(browser, ("file:", "data:", "blob:null/")) as open_page:
+        yield lambda path, query="", **options: open_page(path.as_uri() + query, **options)
 
 
 def soup(path):
