@@ -145,7 +145,7 @@ def test_next_fooled_image_passes_many_that_were_wrong_already(small, images, la
     sliders = explorer.FgsmExplorer(small, images, wrong)
     for start, found in ((27, 33), (33, 2)):
         sliders.image.value = start
-        sliders._seek(sliders.widget.children[-1], {"level": explorer.rays.LAST}, [])
+        sliders._seek(sliders.widget.children[-1], {"level": explorer.LAST}, [])
         assert sliders.image.value == found
 
 

@@ -1,7 +1,7 @@
 """Fetch the archive of CIFAR-10 from the first of several servers that delivers it; what has arrived is never lost.
 
-Own code, because pooch (as torchvision and Keras) takes one address, begins anew after a break, and waits for ever for
-a server that sends a byte now and then.
+Own code, because pooch 1.9 (as torchvision and Keras) takes one address for a file, begins anew after a break, and waits
+for ever for a server that sends a byte now and then. All that this file does would still have to be written around it.
 """
 
 import contextlib

@@ -15,6 +15,7 @@ TEMPLATES = Path(__file__).parent / "templates"
 NETWORKS = {"vgg3": "standard network", "adversarial-fgsm": "adversarially trained network"}
 EACH = 20  # images of each class
 NAME = "attack.html"
+ABOUT = '<meta name="description" content="Attack a neural network in your browser: nothing is sent anywhere.">\n'
 NO_ADDRESS = (
     "No QR code: the page has no public address yet. Set Repository in pyproject.toml, under [project.urls], to an "
     "address on GitHub whose Pages serve the site."
@@ -59,10 +60,11 @@ def html(dataset):
         "each": EACH,
         "first": f"{data.ORIGINAL_TEST_IMAGES:,}",
         "opening": figures.RUNNING_IMAGE,
+        "last": page.LAST,
     }
     style = (TEMPLATES / "attack.css").read_text(encoding="utf-8")
-    template = (TEMPLATES / NAME).read_text(encoding="utf-8")
-    return template.format(policy=page.policy(content), style=style, content=content, **words)
+    body = (TEMPLATES / NAME).read_text(encoding="utf-8").format(content=content, **words).rstrip()
+    return page.document(content, "Fool the network", style, body, head=ABOUT)
 
 
 def images(labels):

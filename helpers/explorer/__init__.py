@@ -17,7 +17,8 @@ from ..classifier import classifier
 from ..data import CLASS_NAMES
 from ..validation import checked_images, checked_labels
 from . import page, weights
-from .rays import LAST, Rays
+from .page import LAST
+from .rays import Rays
 
 # The attacks, in a notebook and in a page: what view.js shows of them. rays.py and lanes.js compute them.
 ATTACKS = {"fgsm": "FGSM", "random": "random-sign noise", "pgd": "PGD, 10 steps", "target": "make it a …"}

@@ -6,6 +6,8 @@ import html
 import json
 from pathlib import Path
 
+LAST = 32  # ε runs from 0 to 32/255 in steps of 1/255, in the kernel and in JavaScript
+
 HERE = Path(__file__).parent
 # Without a policy of its own a page may do anything; with this one it runs what is in it, and loads nothing.
 POLICY = (
@@ -22,7 +24,7 @@ def source(*names):
 BODY = """body { max-width: 1720px; margin: 0 auto; padding: 8px 16px; --room: calc(100dvh - 340px); }
 h1 { margin: 0 0 8px; font: 650 24px/1.25 system-ui, sans-serif; }"""
 STYLE = source("view.css")
-VIEW = source("parts.js", "view.js")
+VIEW = f"const LAST = {LAST};\n" + source("parts.js", "view.js")
 NOTEBOOK = VIEW + source("notebook.js")
 WORKER = source("network.js", "worker.js")
 
@@ -56,8 +58,14 @@ START = """{{
 
 
 def whole(content, title):
-    """A page of its own around `content`, with a policy under which it runs its own scripts and loads nothing."""
-    return PAGE.format(title=html.escape(title), policy=policy(content), style=BODY, content=content)
+    """A page of its own around `content`, which `piece` wrote: it runs its own scripts and loads nothing."""
+    return document(content, title, BODY, f"<main>\n<h1>{html.escape(title)}</h1>\n{content}</main>")
+
+
+def document(content, title, style, body, head=""):
+    """A page whose `body` holds `content`, under a policy that lets the scripts of `content` run and nothing be loaded."""
+    title = html.escape(title)
+    return PAGE.format(policy=policy(content), head=head, title=title, style=style, body=body)
 
 
 def policy(content):
@@ -74,15 +82,13 @@ PAGE = """<!doctype html>
 <meta http-equiv="Content-Security-Policy" content="{policy}">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
-<title>{title}</title>
+{head}<title>{title}</title>
 <style>
 {style}
 </style>
 </head>
 <body>
-<main>
-<h1>{title}</h1>
-{content}</main>
+{body}
 </body>
 </html>
 """

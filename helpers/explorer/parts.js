@@ -1,7 +1,6 @@
 // What the view is made of: elements without a state. Names come from outside: they are set as text, never as HTML.
 
-const SIDE = 32; // pixels
-const LAST = 32; // ε runs from 0 to 32/255
+const SIDE = 32; // pixels; ε runs from 0 to LAST/255, which page.py puts in front
 const MARKS = { fooled: "✗", holds: "✓", wrong: "≠" };
 
 const inWords = (level) => (level ? `${level}/255` : "0");
@@ -131,7 +130,7 @@ function buildChart(parent, count) {
   const lines = Array.from({ length: count }, (_, number) => shape(svg, "polyline", { class: `n${number % 4}` }));
   const now = shape(svg, "line", { class: "now", y1: 0, y2: 1 });
   const scale = make(chart, "div", "scale", "", { "aria-hidden": "true" });
-  for (const level of [0, 4, 8, 16, 24, LAST]) {
+  for (const level of [4, ...Array.from({ length: LAST / 8 + 1 }, (_, k) => 8 * k)]) {
     make(scale, "span", level % 8 ? "minor" : "", inWords(level)).style.left = `${(100 * level) / LAST}%`;
   }
   return { chart, svg, lines, now };

@@ -7,8 +7,8 @@ import numpy as np
 
 from .. import attacks, evaluation
 from ..data import to_float
+from .page import LAST
 
-LAST = 32  # ε runs from 0 to 32/255 in steps of 1/255
 EPSILONS = np.arange(LAST + 1, dtype=np.float32).reshape(-1, 1, 1, 1) / 255
 PGD_STEPS, PGD_STEP_FRACTION = 10, 1 / 4  # as in lanes.js
 

@@ -30,7 +30,7 @@ def pictures(k):
 
 
 def below_slider(show, *widgets):
-    slider = ipywidgets.IntSlider(max=explorer.rays.LAST, description="ε")
+    slider = ipywidgets.IntSlider(max=explorer.LAST, description="ε")
     slider.observe(lambda change: show(change.new), "value")
     display(ipywidgets.VBox([slider, *widgets]))
 
@@ -57,7 +57,7 @@ def interact():
         panels(figure, k)
         display(figure)
 
-    ipywidgets.interact(show, k=ipywidgets.IntSlider(max=explorer.rays.LAST, description="ε"))
+    ipywidgets.interact(show, k=ipywidgets.IntSlider(max=explorer.LAST, description="ε"))
 
 
 def ipympl():

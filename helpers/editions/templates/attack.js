@@ -95,7 +95,7 @@ function startBet({ model, images, lanes, view }) {
     if (found < 0 && view.furthest() < LAST) return;
     bet.told = true;
     const apart = Math.abs(found - bet.level), off = apart ? `${apart} away from your bet` : "exactly your bet";
-    outcome.textContent = found < 0 ? "It never flipped, up to 32/255." : `It flipped at ${found}/255: ${off} of ${bet.level}/255.`;
+    outcome.textContent = found < 0 ? `It never flipped, up to ${LAST}/255.` : `It flipped at ${found}/255: ${off} of ${bet.level}/255.`;
   };
   form.addEventListener("submit", (event) => {
     event.preventDefault();
