@@ -109,8 +109,9 @@ function startBet({ model, images, lanes, view }) {
     }
   });
   for (const key of ["image", "attack", "target", "network", "alone"]) model.on(`change:${key}`, changed);
-  model.on("change:epsilon", judge);
-  model.on("computed", judge);
+  const judgeWhatIsDrawn = () => requestAnimationFrame(judge); // the view draws once a frame, and asked first
+  model.on("change:epsilon", judgeWhatIsDrawn);
+  model.on("computed", judgeWhatIsDrawn);
   changed();
 }
 
