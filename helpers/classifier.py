@@ -52,6 +52,8 @@ class Classifier:
                 self._end, found = _logarithms, "the logarithms of its probabilities"
             else:
                 self._source = before
+            if before is None or _sum_to_one(_outputs(before, probe)):  # an ensemble, or one softmax upon another
+                found += "; where float32 rounds probabilities inside it to 0 or 1, signs of the gradient may be wrong"
             warnings.warn(f"{model.name} ends in softmax: working with {found}", stacklevel=4)
         with tf.GradientTape() as tape:
             tape.watch(probe)
@@ -159,9 +161,9 @@ def _outputs(model, probe):
 
 def _are_probabilities(says, name):
     """Whether the outputs are those of a softmax. Raises ValueError for others that are no logits."""
-    sums = says.sum(axis=1)
-    if says.min() >= 0 and abs(sums - 1).max() < 0.02:  # bfloat16 has three decimals
+    if _sum_to_one(says):
         return True
+    sums = says.sum(axis=1)
     between = says.min() >= 0 and says.max() <= 1
     if np.ptp(says) and says.min() >= 0 and (between or np.ptp(sums) < 0.01 * sums.mean()):
         range_ = f"{says.min():.3g} to {says.max():.3g}, sums {sums.min():.3g} to {sums.max():.3g}"
@@ -170,6 +172,10 @@ def _are_probabilities(says, name):
             "scaled probabilities; let the network end in logits: its last layer without the activation"
         )
     return False
+
+
+def _sum_to_one(says):
+    return says.min() >= 0 and abs(says.sum(axis=1) - 1).max() < 0.02  # bfloat16 has three decimals
 
 
 def _proved(model, probe, says):

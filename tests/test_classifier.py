@@ -128,6 +128,20 @@ def test_what_is_attacked_is_what_the_network_says(kind, pair, photos):
     assert agreement.min() >= 0.995
 
 
+@pytest.mark.parametrize(
+    ("head", "words"),
+    [
+        (SOFTMAX, "the logits before it$"),
+        (lambda z: SOFTMAX(z) * 0.9 + 0.01, "the logarithms of its probabilities; where float32 rounds"),
+        (lambda z: SOFTMAX(SOFTMAX(z)), "the logits before it; where float32 rounds"),
+    ],
+)
+def test_a_softmax_that_cannot_be_taken_off_is_told(head, words, network):
+    """Its rounding is part of what the network computes: an image of which it is certain may have no exact sign."""
+    with pytest.warns(UserWarning, match=f"ends in softmax: working with {words}"):
+        classifier(wrapped(lambda i: head(network(i))))
+
+
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("activation", [None, "softmax"])
 @pytest.mark.parametrize("policy", ["mixed_bfloat16", "bfloat16", "mixed_float16", "float16", "int8"])
