@@ -1,6 +1,7 @@
 """Turn any image file into an image that the networks take. Taught in notebooks/05-fgsm."""
 
 import io
+import os
 import warnings
 from pathlib import Path
 
@@ -49,7 +50,7 @@ def _found(file):
     text = str(file).strip()
     if len(text) > 1 and text[0] == text[-1] and text[0] in "\"'":
         text = text[1:-1]
-    path = Path(text).expanduser()
+    path = Path(os.path.expanduser(text))  # Path's own raises RuntimeError for a user who is unknown
     if path.is_dir():
         raise FileNotFoundError(f"{file}: this is a folder; name a file in it")
     if not path.is_file():

@@ -273,6 +273,8 @@ def test_paths_and_all_kinds_of_bytes(tmp_path):
         photograph(tmp_path / "yours.png")
     with pytest.raises(FileNotFoundError, match="this is a folder"):
         photograph(tmp_path)
+    with pytest.raises(FileNotFoundError, match="~nobody_of_this_name/mine.png: there is no such file"):
+        photograph("~nobody_of_this_name/mine.png")
 
 
 @pytest.mark.parametrize("given", ["~/mine.png", '"~/mine.png"', "'{home}/mine.png'", " {home}/mine.png\n"])
