@@ -187,4 +187,4 @@ def fit_temperature(scores, labels):
     def cross_entropy(log_temperature):
         return np.mean(tf.nn.sparse_softmax_cross_entropy_with_logits(labels, scores / np.exp(log_temperature)))
 
-    return float(np.exp(optimize.minimize_scalar(cross_entropy, bounds=(-3, 3), method="bounded").x))
+    return float(np.exp(optimize.minimize_scalar(cross_entropy, bounds=(-3, 3)).x))

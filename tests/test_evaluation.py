@@ -12,7 +12,8 @@ def test_probabilities(network, dataset):
     assert answer.shape == (20, 10) and answer.dtype == np.float32
     np.testing.assert_allclose(answer.sum(axis=1), 1, rtol=1e-5)
     np.testing.assert_allclose(answer, evaluation.probabilities(network, data.to_float(images)), atol=1e-5)
-    assert evaluation.probabilities(network, images[:0]).shape == (0, 10)
+    empty = evaluation.probabilities(network, images[:0])
+    assert empty.shape == (0, 10) and empty.dtype == np.float32
 
 
 def test_agrees_with_keras(network, dataset):
@@ -20,6 +21,7 @@ def test_agrees_with_keras(network, dataset):
     scores = network.predict(images, verbose=0)
     np.testing.assert_allclose(evaluation.logits(network, images), scores, atol=1e-3)
     assert evaluation.accuracy(network, images, labels) == np.mean(scores.argmax(axis=1) == labels)
+    np.testing.assert_array_equal(evaluation.predictions(network, images), scores.argmax(axis=1))
     loss, accuracy = evaluation.loss_and_accuracy(network, images, labels)
     assert accuracy == evaluation.accuracy(network, images, labels)
     chosen = evaluation.softmax(scores.astype(np.float64))[np.arange(200), labels]
@@ -33,8 +35,9 @@ def test_softmax_of_large_logits_is_finite():
 def test_margin_of_the_slides_accuracy():
     assert 100 * evaluation.ci_half_width(0.8272, 10_000) == pytest.approx(0.74, abs=0.005)
     assert evaluation.ci_half_width(0, 1) == evaluation.ci_half_width(1, 1) == 0
-    with pytest.raises(ValueError, match="fraction"):
-        evaluation.ci_half_width(82.72, 10_000)
+    for wrong in (82.72, 1.01, -0.01):
+        with pytest.raises(ValueError, match="fraction"):
+            evaluation.ci_half_width(wrong, 10_000)
 
 
 def test_margin_covers_19_of_20_repetitions():
@@ -48,6 +51,7 @@ def test_wilson_interval_of_seven_of_eight():
     """Wilson 1927; the normal approximation would end at 110%."""
     assert evaluation.wilson_interval(7, 8) == pytest.approx((0.5291, 0.9776), abs=1e-4)
     assert evaluation.wilson_interval(0, 20)[0] == 0 and evaluation.wilson_interval(20, 20)[1] == 1
+    assert evaluation.wilson_interval(1, 1) == pytest.approx((0.2065, 1), abs=1e-4)
     with pytest.raises(ValueError, match="successes=9"):
         evaluation.wilson_interval(9, 8)
 
@@ -58,7 +62,7 @@ def test_paired_comparison_by_hand():
     assert compared[2:4] == (10, 20) and compared.difference == pytest.approx(-0.1)
     assert compared.half_width == pytest.approx(1.96 * np.sqrt(0.3 - 0.01) / 10)
     assert compared.p_value == pytest.approx(2 * sum(math.comb(30, k) for k in range(11)) / 2**30)
-    assert evaluation.paired_comparison(first, first)[:2] == (0, 0)
+    assert evaluation.paired_comparison(first, first) == (0, 0, 0, 0, 1)
     with pytest.raises(ValueError, match="boolean"):
         evaluation.paired_comparison(first, second.astype(int))
     with pytest.raises(ValueError, match="one shape"):
@@ -83,27 +87,36 @@ def test_fit_temperature_finds_the_one_that_labels_were_drawn_with(temperature):
     assert evaluation.fit_temperature(scores, drawn.argmax(axis=1)) == pytest.approx(temperature, rel=0.05)
 
 
+@pytest.mark.filterwarnings("error")
 def test_confusion_matrix_by_hand():
     matrix = evaluation.confusion_matrix(np.array([0, 0, 1, 2]), np.array([0, 1, 1, 1]), classes=3)
-    assert matrix.tolist() == [[1, 1, 0], [0, 1, 0], [0, 1, 0]]
+    assert matrix.tolist() == [[1, 1, 0], [0, 1, 0], [0, 1, 0]] and matrix.dtype == np.int64
     precision, recall = evaluation.precision_and_recall(matrix)
     np.testing.assert_allclose(precision, [1, 1 / 3, np.nan])
     np.testing.assert_allclose(recall, [0.5, 1, 0])
     assert evaluation.most_confused_pairs(matrix, 2) == [(0, 1, 1), (2, 1, 1)]
+    pairs = [(t, p, 7) for t in range(10) for p in range(10) if t != p]
+    assert evaluation.most_confused_pairs(np.full((10, 10), 7), 90) == pairs
 
 
 def test_confident_mistakes_surest_first():
     probability = np.array([[0.9, 0.1], [0.6, 0.4], [0.2, 0.8], [0.3, 0.7]])
     assert evaluation.most_confident_errors(probability, np.array([1, 1, 1, 0]), 5).tolist() == [0, 3, 1]
+    alike = np.tile([0.4, 0.6], (100, 1))
+    assert evaluation.most_confident_errors(alike, np.zeros(100, int), 100).tolist() == list(range(100))
 
 
+@pytest.mark.filterwarnings("error")
 def test_calibration_tells_honest_from_boastful():
     rng = np.random.default_rng(0)
     sure = rng.uniform(0.5, 1, 50_000)
     probability = np.stack([sure, 1 - sure], axis=1)
     honest = (rng.random(50_000) > sure).astype(int)
     confidence, share, count, error = evaluation.calibration(probability, honest)
-    assert count.sum() == 50_000 and np.isnan(share[0])
+    assert len(count) == 10 and count[9] > 5000 and count.sum() == 50_000 and np.isnan(share[0])
+    assert evaluation.calibration(probability[sure < 0.9], honest[sure < 0.9])[2][9] == 0
+    certain = evaluation.calibration(np.eye(2), np.arange(2))
+    assert certain[2].tolist() == [0] * 9 + [2] and certain[3] == 0
     np.testing.assert_allclose(confidence[5:], share[5:], atol=0.02)
     assert error < 0.01
     boastful = (rng.random(50_000) > 0.5).astype(int)
