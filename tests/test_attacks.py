@@ -421,7 +421,7 @@ def test_sweep_equals_one_attack_for_each_epsilon(network, pictures):
     images, labels = pictures
     epsilons = [0, 4 / 255, 16 / 255]
     accuracy, predicted = attacks.epsilon_sweep(network, images, labels, epsilons)
-    assert predicted.shape == (3, len(images))
+    assert predicted.shape == (3, len(images)) and predicted.dtype == np.int64 and accuracy.dtype == np.float64
     for row, epsilon in enumerate(epsilons):
         adversarial = attacks.fgsm(network, images, labels, epsilon)
         np.testing.assert_array_equal(predicted[row], evaluation.predictions(network, adversarial))
@@ -464,6 +464,9 @@ def test_fooled_only_in_a_gap_of_the_ray_counts_as_fooled():
     assert attacks.minimal_epsilon(network, images, labels, steps_per_level=10)[0] == 2.5 / 255
     assert np.isnan(attacks.minimal_epsilon(network, images[:1], labels[:1], max_level=2)).all()
     assert attacks.minimal_epsilon(network, images[:1], labels[:1], max_level=3) == 3 / 255  # the grid's last point
+    late = one_pixel_network(32.5 / 255)
+    assert np.isnan(attacks.minimal_epsilon(late, images[:1], labels[:1])).all()
+    assert attacks.minimal_epsilon(late, images[:1], labels[:1], max_level=40) == 33 / 255
 
 
 @pytest.mark.parametrize("change", [{"max_level": 0}, {"steps_per_level": 0.5}, {"max_level": 300}])
@@ -482,7 +485,8 @@ def test_random_sign_noise_moves_every_pixel_value_by_epsilon_either_way_as_ofte
     np.testing.assert_array_equal(first, again)
     np.testing.assert_allclose(abs(first - 0.5), EPSILON, rtol=1e-6)
     assert abs((first > 0.5).mean() - 0.5) < 0.01 and abs((first != other).mean() - 0.5) < 0.01
-    assert set(np.unique(attacks.random_signs((10, 10), seed=0))) == {-1, 1}
+    signs = attacks.random_signs((10, 10), seed=0)
+    assert set(np.unique(signs)) == {-1, 1} and signs.dtype == np.float32
 
 
 @pytest.mark.parametrize(
