@@ -42,7 +42,7 @@ def sliders(small, images, labels):
 
 def test_sliders_have_the_range_of_the_lecture(sliders):
     assert sliders.epsilon.min == sliders.epsilon.value == 0
-    assert sliders.epsilon.max == pytest.approx(32 / 255)
+    assert sliders.epsilon.max == pytest.approx(explorer.LAST / 255)
     assert sliders.epsilon.step == pytest.approx(1 / 255)
     assert (sliders.image.min, sliders.image.max) == (0, 39)
 
@@ -88,7 +88,7 @@ def test_each_attack(sliders, small, images, labels, attack):
         np.testing.assert_allclose(sliders.answer().probabilities_after, wanted, atol=1e-5)
         (ray,), shown = view.shown["rays"], view.shown
         assert (shown["image"], shown["attack"], shown["label"]) == (index, attack, labels[index])
-        rows = np.frombuffer(ray["probabilities"], "<f4").reshape(33, 10)
+        rows = np.frombuffer(ray["probabilities"], "<f4").reshape(explorer.LAST + 1, 10)
         np.testing.assert_allclose(rows[[0, level]], [sliders.answer().probabilities_before, wanted], atol=1e-5)
         if attack == "pgd":
             drawn = np.frombuffer(ray["moved"][str(level)], np.uint8).reshape(32, 32, 3)
@@ -183,7 +183,7 @@ def test_each_image_is_computed_once(sliders, monkeypatch):
     monkeypatch.setattr(attacks, "gradient_sign", lambda *arguments: asked.append(1) or sign(*arguments))
     for index in (3, 4, 3, 0):
         sliders.image.value = index
-        for step in range(33):
+        for step in range(explorer.LAST + 1):
             sliders.epsilon.value = step / 255
             sliders.answer()
     assert len(asked) == 2  # images 3 and 4; image 0 was there

@@ -18,10 +18,8 @@ from ..data import CLASS_NAMES
 from ..validation import checked_images, checked_labels
 from . import page, weights
 from .page import LAST
-from .rays import Rays
+from .rays import ATTACKS, Rays
 
-# The attacks, in a notebook and in a page: what view.js shows of them. rays.py and lanes.js compute them.
-ATTACKS = {"fgsm": "FGSM", "random": "random-sign noise", "pgd": "PGD, 10 steps", "target": "make it a …"}
 PAGE_IMAGES = 20  # 4 kB each
 SCRIPTED = int(ipywidgets.__version__.split(".")[0]) >= 8  # before, ipywidgets could not hand out its own outputs
 

@@ -9,6 +9,8 @@ from .. import attacks, evaluation
 from ..data import to_float
 from .page import LAST
 
+# The attacks, in a notebook and in a page: what the view shows of them. Here and in lanes.js they are computed.
+ATTACKS = {"fgsm": "FGSM", "random": "random-sign noise", "pgd": "PGD, 10 steps", "target": "make it a …"}
 EPSILONS = np.arange(LAST + 1, dtype=np.float32).reshape(-1, 1, 1, 1) / 255
 PGD_STEPS, PGD_STEP_FRACTION = 10, 1 / 4  # as in lanes.js
 
@@ -23,7 +25,7 @@ class Rays:
         self._models, self._images, self._labels, self._known = models, images, labels, {}
 
     def of(self, name, index, attack, target, level):
-        """One network under one attack: its probabilities at every ε, float32 (33, classes), and what moves the image.
+        """One network under one attack: its probabilities at every ε, float32 (LAST + 1, classes), and what moves the image.
 
         PGD takes a path of its own at each ε, so that only `level` is computed; other rows are nan until asked for.
         """
