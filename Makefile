@@ -49,7 +49,7 @@ address: .venv/authors  ## after a change of the public address in pyproject.tom
 # all that the one before it holds: for readers and lecturers, for authors, for the checks, for the measurements.
 define install
 $(if $(new),$(if $(unfit),$(error $(unfit))))
-@$(if $(new),echo "Installing into .venv (once: 2.4 GB and a few minutes)" && "$(PYTHON)" -m venv --clear .venv)
+@$(if $(new),echo "Installing into .venv (once: 2.6 GB and a few minutes)" && "$(PYTHON)" -m venv --clear .venv)
 @rm -f .venv/lecture .venv/authors .venv/tests .venv/bench
 @cp requirements.txt .venv/requirements.txt
 @$(if $(CPU),sed -i.full 's/^tensorflow>/tensorflow-cpu>/' .venv/requirements.txt)
