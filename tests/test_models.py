@@ -90,6 +90,33 @@ def test_identity_like_hands_the_inputs_on():
     assert tf.reduce_mean(tf.abs(answers[..., 5:])) > 0.1
 
 
+def test_the_first_weights_are_those_of_the_papers():
+    """He's uniform ones in vgg3; in airbench's networks a fixed whitening, a normal head, and random filters beside ones that
+    hand their inputs on."""
+    keras.utils.set_random_seed(0)
+    for layer in models.build("vgg3").layers[:-1]:
+        if hasattr(layer, "kernel"):
+            limit = np.sqrt(6 / np.prod(layer.kernel.shape[:-1]))
+            assert 0.99 * limit < abs(layer.kernel.numpy()).max() <= limit, layer.name
+    fast = models.build("fast")
+    assert [layer.name for layer in fast.layers if not layer.trainable] == ["whiten"]
+    assert fast.get_layer("logits").kernel.numpy().std() == pytest.approx(1, abs=0.1)
+    kernel = models.dirac_init((3, 3, 50, 90))
+    limit = np.sqrt(1 / (9 * 50))
+    assert 0.99 * limit < abs(kernel[..., 50:]).max() <= limit and (kernel[..., :50].sum(axis=(0, 1, 2)) == 1).all()
+    for layer in fast.layers:
+        if isinstance(layer, keras.layers.Conv2D) and layer.name != "whiten":
+            assert (layer.kernel.numpy()[1, 1, : layer.filters, : layer.kernel.shape[2]].diagonal() == 1).all()
+
+
+def test_a_dtype_policy_is_that_of_one_network():
+    network = models.build("fast", "mixed_bfloat16")
+    assert network.layers[2].compute_dtype == "bfloat16" and network.layers[-1].compute_dtype == "float32"
+    with pytest.raises(ZeroDivisionError):
+        models.with_dtype_policy(lambda: 1 / 0, "mixed_bfloat16")
+    assert models.build("fast").layers[2].compute_dtype == keras.config.dtype_policy().compute_dtype == "float32"
+
+
 def test_six_views(network, pictures):
     images = pictures[0][:3]
     views = models.with_test_time_augmentation(network)

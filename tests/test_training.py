@@ -25,6 +25,8 @@ def test_the_loss_falls_and_everything_is_recorded(few):
     seen = []
     run = training.train(RECIPE, few, epochs=3, on_step=lambda *step: seen.append(step))
     assert [step[0] for step in seen] == list(range(1, 31)) and seen[0][1] == 30
+    means = np.reshape([step[2:] for step in seen], (3, 10, 2)).mean(axis=1)  # all batches are of one size
+    np.testing.assert_allclose(means, np.transpose([run.history["loss"], run.history["accuracy"]]), atol=1e-5)
     assert list(run.history) == [
         "loss",
         "accuracy",
@@ -57,6 +59,28 @@ def test_an_interrupted_training_ends_where_an_uninterrupted_one_does(few, tmp_p
     np.testing.assert_allclose(weights(resumed), weights(straight), rtol=1e-4, atol=1e-6)
     assert resumed.history["loss"] == pytest.approx(straight.history["loss"], rel=1e-3)
     assert [key in straight.history for key in training.UNDER_ATTACK.values()] == [attack is not None] * 2
+
+
+def test_what_is_evaluated_after_each_epoch(few):
+    """The first training images alone, all test images, and these under FGSM and under ten steps of PGD."""
+    attack = recipes.AttackConfig(epsilon=4 / 255, step_size=4 / 255, random_start=False)
+    recipe = dataclasses.replace(RECIPE, attack=attack, learning_rate=0.0, train_eval_size=50)
+    run = training.train(recipe, few, epochs=1, build=lambda *_: runs.load("vgg3", "sketches").model)
+    found, model, x, y = {key: value for key, (value,) in run.history.items()}, run.model, few.x_test, few.y_test
+    for name, pair in (("train", (few.x_train[:50], few.y_train[:50])), ("test", (x, y))):
+        expected = evaluation.loss_and_accuracy(model, *pair)
+        assert (found[f"{name}_loss"], found[f"{name}_accuracy"]) == pytest.approx(expected, abs=1e-5)
+    one_step = attacks.fgsm(model, data.to_float(x), y, 4 / 255)
+    many_steps = attacks.pgd(model, data.to_float(x), y, 4 / 255, step_size=1 / 255, steps=10)
+    robust = [evaluation.accuracy(model, moved, y) for moved in (one_step, many_steps)]
+    assert [found["fgsm_accuracy"], found["pgd_accuracy"]] == pytest.approx(robust, abs=1e-5) and robust[1] < robust[0]
+
+
+def test_the_schedule_ends_with_the_last_batch(few, monkeypatch):
+    steps, build = [], optimizers.build
+    monkeypatch.setattr(optimizers, "build", lambda recipe, count: steps.append(count) or build(recipe, count))
+    training.train(RECIPE, few.subset(70, 10), epochs=2)  # batches of 32, 32 and 6
+    assert steps == [6]
 
 
 @pytest.fixture(scope="module")
@@ -200,6 +224,8 @@ def test_float32_where_the_processor_has_no_bfloat16(monkeypatch):
     monkeypatch.setattr(training.Path, "read_text", no_file)
     assert training.dtype_policy_here(RECIPE) == "float32"
     monkeypatch.setattr(training.Path, "read_text", lambda *_, **__: "flags : sse2 avx512_bf16")
+    assert training.dtype_policy_here(RECIPE) == "mixed_bfloat16"
+    monkeypatch.setattr(training.Path, "read_text", lambda *_, **__: "flags : sse2 amx_bf16 amx_tile")
     assert training.dtype_policy_here(RECIPE) == "mixed_bfloat16"
 
 
