@@ -1,6 +1,7 @@
 """Editions as functions on notebooks: the schedule, the README's parts, the public address. The browser is in test_site."""
 
 import base64
+import os
 import shutil
 import subprocess
 import sys
@@ -30,6 +31,7 @@ from helpers.editions import (
     schedule,
     site,
     slides,
+    waiting,
 )
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -119,10 +121,11 @@ def test_the_lecture_edition_is_the_core_without_outputs_then_an_appendix(small)
 def test_in_the_lecture_an_answer_is_one_step_and_what_shows_nothing_is_folded(small):
     small.cells[5:5] = [code("half = 2", "core", "reveal"), code("print(2 * half)", "core", "reveal", outputs=["4"])]
     small.cells[8:8] = [code("assert 2 * half == 4", "core"), code("other_bet = 5", "core", "bet")]
+    small.cells[10:10] = [code(text, "core", outputs=["6"]) for text in ("figures.show(x)", "print(6)")]
     made = lecture.edition(small)
     hidden = {cell.source: "jupyter" in cell.metadata for cell in made.cells if cell.cell_type == "code"}
-    assert list(hidden)[1:6] == ["my_bet = 3", "half = 2\n\n\nprint(2 * half)", "print(4)", *sources(small)[8:10]]
-    assert list(hidden.values())[1:6] == [False, True, True, True, False]
+    assert list(hidden)[1:8] == ["my_bet = 3", "half = 2\n\n\nprint(2 * half)", "print(4)", *sources(small)[8:12]]
+    assert list(hidden.values())[1:8] == [False, True, True, True, False, True, False]
     assert all("jupyter" not in cell.metadata for cell in made.cells if cell.cell_type == "markdown")
 
 
@@ -137,8 +140,36 @@ def test_the_clock_counts_words_bets_and_figures(small):
 
 @pytest.mark.parametrize("name", cells.names())
 def test_each_notebook_keeps_to_its_minutes(name):
-    found = clock.of(cells.stored()[name], clock.measured().get(name, 0))
+    measured = waiting.measured().get(name)
+    found = clock.of(cells.stored()[name], waiting.seconds(measured) if measured else 0)
     assert found.minutes <= schedule.MINUTES[name], found
+
+
+@pytest.mark.parametrize("name", cells.names())
+def test_nobody_waited_long_for_a_cell_when_it_was_measured(name):
+    if not waiting.measured():
+        pytest.skip(
+            "never measured: python -m helpers.editions lecture --measure, on a quiet machine with two processors"
+        )
+    found = waiting.measured()[name]
+    assert waiting.complaints(found) == [] and 0 < waiting.seconds(found)
+
+
+def test_a_silent_cell_is_told_from_one_that_shows_its_progress(small, tmp_path):
+    small.cells[4].source = "import time\ntime.sleep(1.5)"
+    small.cells[5].source = "for step in range(15):\n    time.sleep(0.1)\n    print(step, flush=True)"
+    start, found = waiting.run(small, tmp_path, os.environ)
+    silent, shown = found[1:3]
+    assert start > 0 and [line for line, *_ in found] == [
+        "from helpers import check",
+        "import time",
+        "for step in range(15):",
+    ]
+    assert silent[1] >= silent[2] >= 1.5 and shown[1] >= 1.5 and shown[2] < shown[1] / 2
+    slow = [["slow()", 9.0, 9.0, False], ["with a bar", 9.0, 0.2, False], ["training", 60.0, 0.5, True]]
+    wrong = waiting.complaints({"start": 1, "cells": slow})
+    assert [line.split(":")[0] for line in wrong] == ["slow()", "slow()", "with a bar"]
+    assert waiting.seconds({"start": 1, "cells": slow}) == 19
 
 
 # Slides and site

@@ -26,14 +26,11 @@ def _notebooks(chosen):
 
 
 def _lecture(chosen):
-    from . import clock, lecture
+    from . import lecture
 
     books, folder = cells.stored(), cells.ROOT / "lecture"
-    if chosen.measure:
-        for name, (seconds, cell) in clock.measure(books).items():
-            print(f"{name}: the longest wait is {seconds:.1f} s, for {cell}")
     if chosen.clock or chosen.measure:
-        print(*clock.table(books), sep="\n")
+        _clock(books, chosen.measure)
         return
     if chosen.guide:
         from . import guide
@@ -45,6 +42,18 @@ def _lecture(chosen):
     print(f"The lecture edition is in {folder}.")
     if chosen.open:
         sys.exit(lecture.show(folder))
+
+
+def _clock(books, anew):
+    from . import clock, waiting
+
+    found = waiting.measure(books) if anew else waiting.measured()
+    print(*clock.table(books, {name: waiting.seconds(one) for name, one in found.items()}), sep="\n")
+    for name, one in found.items():
+        for line in waiting.complaints(one):
+            print(f"{name}, {line}")
+        if one["code"] != waiting.code(books[name]):
+            print(f"{name} was measured before its code changed: lecture --measure on a quiet machine")
 
 
 def _student(chosen):

@@ -1,17 +1,13 @@
 """How long a notebook's core takes to teach: words on screen, bets, figures, and the waiting that was measured."""
 
-import json
 import re
-import time
 from dataclasses import dataclass
-from pathlib import Path
 
-from . import cells, lecture, schedule
+from . import cells, schedule
 
 WORDS_PER_MINUTE = 130
 SECONDS_PER_BET = 60
 SECONDS_PER_FIGURE = 20
-WAITING = Path(__file__).with_name("waiting.json")
 LIVE = "LiveCurve("  # in the cell that trains while the lecturer explains: nobody waits for it
 
 
@@ -55,35 +51,8 @@ def of(book, waiting=0.0):
     )
 
 
-def measured():
-    """The seconds that a class waits in each notebook, as they were measured last."""
-    return json.loads(WAITING.read_text(encoding="utf-8"))["seconds"] if WAITING.exists() else {}
-
-
-def measure(books):
-    """Run the core of each notebook as the lecture does, and keep the seconds of all cells but the live training run."""
-    from nbclient import NotebookClient
-
-    seconds, slowest = {}, {}
-    for name, book in books.items():
-        edition = lecture.edition(book)
-        edition.cells = core(edition)
-        client = NotebookClient(edition, timeout=1800, kernel_name="python3", resources={"metadata": {"path": "."}})
-        spans = []
-        with client.setup_kernel():
-            for place, cell in enumerate(edition.cells):
-                start = time.perf_counter()
-                client.execute_cell(cell, place)
-                spans.append((0 if LIVE in cell.source else time.perf_counter() - start, cell.source.splitlines()[0]))
-        seconds[name], slowest[name] = round(sum(span for span, _ in spans), 1), max(spans)
-    text = json.dumps({"date": time.strftime("%Y-%m-%d"), "seconds": seconds}, indent=2)
-    WAITING.write_text(text + "\n", encoding="utf-8", newline="\n")
-    return slowest
-
-
-def table(books):
-    """The clock of all notebooks, as lines to print."""
-    waiting = measured()
+def table(books, waiting):
+    """The clock of all notebooks, as lines to print; `waiting` in seconds by notebook."""
     lines = [f"{'':16}{'words':>7}{'bets':>6}{'figures':>9}{'waiting':>9}{'minutes':>9}{'of':>5}"]
     total = 0
     for name, book in books.items():

@@ -19,8 +19,8 @@ BEFORE = (
     "will use. Afterwards nothing needs a network.",
     "In the hall: <code>make lecture</code>; browser in full screen (F11), zoom 100% on a screen of 1280×720, 150% on one of "
     "1920×1080, light theme. Run the first two cells of 01 before people come in.",
-    "Shift+Enter runs a cell and goes on; a notebook's second cell takes some seconds. Change each bet to what the hall "
-    "says before you run the answer. + and − move ε on slides; in a notebook use the arrow keys on its slider.",
+    "Shift+Enter runs a cell and goes on, through folded cells as well, which the arrow keys skip. Change each bet to what "
+    "the hall says before you run the answer. + and − move ε on slides; in a notebook use the arrow keys on its slider.",
     "If Jupyter fails: <code>make slides</code> and <code>make site</code>, written the day before, need no kernel.",
 )
 QUESTIONS = {

@@ -29,8 +29,9 @@ SETTINGS = {
         "codeCellConfig": {"lineWrap": True},  # a long line would be cut off at the side
     },
 }
-# After Shift+Enter JupyterLab shows the whole of the next cell: figures leave room for it, or would be half out of sight.
-STYLE = """.jp-RenderedImage img { width: min(100%, 82vw); max-height: calc(100vh - 17rem); object-fit: contain;
+# Shift+Enter brings the next cell to the middle of the screen, and a figure that arrives above it grows upwards: it
+# leaves room for both, or its upper half would be out of sight.
+STYLE = """.jp-RenderedImage img { width: min(100%, 82vw); max-height: calc(100vh - 18rem); object-fit: contain;
   object-position: left; }
 .jp-RenderedMarkdown { max-width: 72rem; }
 body .jp-RenderedMarkdown h2 { font-size: 1.6em; margin: 0.3em 0; }
@@ -69,7 +70,7 @@ def edition(book):
     """A notebook for the projector: the core, its recap last, then what is optional, then the homework.
 
     Outputs, speaker notes and the cell for Colab are taken out. Folded are set-up cells, solutions, what answers a bet,
-    whose code might give it away, and what shows nothing; an answer that takes several cells is one step.
+    whose code might give it away, what only draws, and what shows nothing. An answer that takes several cells is one step.
     """
     parts = {name: [] for name in cells.PARTS}
     for cell in _joined(book.cells):
@@ -105,11 +106,18 @@ def _joined(every):
 
 def _bare(cell):
     """A copy of a cell without outputs and notes; folded where a class need not read its code."""
-    code, shows_nothing = cell.cell_type == "code", cells.part(cell) == "core" and not cell.get("outputs")
+    folded = cell.cell_type == "code" and _is_folded(cell)
     cell = cells.without_outputs(cell)
-    if code and (cells.has(cell, "setup", "solution", "reveal") or (shows_nothing and not cells.has(cell, "bet"))):
+    if folded:
         cell.metadata.jupyter = {"source_hidden": True}
     return cell
+
+
+def _is_folded(cell):
+    if cells.part(cell) != "core" or cells.has(cell, "setup", "solution", "reveal", "bet"):
+        return cells.has(cell, "setup", "solution", "reveal")
+    draws = "figures.show(" in cell.source and "def " not in cell.source
+    return draws or not cell.outputs
 
 
 def write(folder, books):
