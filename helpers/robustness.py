@@ -87,8 +87,8 @@ def signs_in_float32(model, images, labels, progress=iter):
     logits multiplied by each of STEEP: the lowest fraction, and which images are below 99.5%. "lead" is
     log(p / (1 − p)), by how much the true class leads all others taken together, and "p_rounds_to_one" the lead from
     which on p is 1 in float32.
-    With the log-odds, the few images below 99.5% lie at a corner of the network itself: within one rounding of their
-    pixels a ReLU bends or a draw in max pooling is decided, and the gradient in float64 jumps as well.
+    With the log-odds, the few images below 99.5% lie at a corner of the network itself: within two roundings of their
+    pixels, 2.4e-7, a ReLU bends or a draw in max pooling is decided, and the gradient in float64 jumps as well.
     """
     model64 = in_float64(model)
     ways = {loss: (model, 1, loss) for loss in attacks.LOSSES}

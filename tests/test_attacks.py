@@ -206,7 +206,9 @@ def test_pgd_on_two_pixels_ends_in_the_corner_that_fgsm_finds():
     near = attacks.pgd(network, images, labels, 0.1, step_size=0.01, steps=3)
     assert 0.02 < np.ptp(near, axis=0).max() <= 0.2  # three steps leave what chance began with
     still = attacks.pgd(network, images, labels, 0.1, step_size=0, steps=1)
-    np.testing.assert_allclose(near, np.clip(still + [[[-0.03], [0.03]]], images - 0.1, images + 0.1), atol=1e-6)
+    more = attacks.pgd(network, images, labels, 0.1, step_size=0.01, steps=7)
+    for found, way in ((near, 0.03), (more, 0.07)):
+        np.testing.assert_allclose(found, np.clip(still + [[[-way], [way]]], images - 0.1, images + 0.1), atol=1e-6)
     other = attacks.pgd(network, images, labels, 0.1, step_size=0, steps=1, seed=1)
     assert abs(still - other).max() > 0.05 and abs(still - images).max() > 0.09
     assert abs((still - images).mean()) < 0.02
@@ -245,8 +247,9 @@ def test_pgd_leaves_less_than_fgsm_and_restarts_leave_less_still(network, pictur
     assert accuracy[2] <= accuracy[1] <= accuracy[0] + 0.05
     again = attacks.pgd(network, images, labels, **small, restarts=1)
     np.testing.assert_array_equal(one, again)
-    with pytest.raises(ValueError, match="steps=0"):
-        attacks.pgd(network, images, labels, **(small | {"steps": 0}))
+    for wrong, words in ({"steps": 0}, "steps=0"), ({"step_size": 2}, "step_size=2 lies outside"):
+        with pytest.raises(ValueError, match=words):
+            attacks.pgd(network, images, labels, **(small | wrong))
 
 
 def test_pgd_stops_when_nothing_is_left_to_fool(network, pictures):
