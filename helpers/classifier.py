@@ -164,8 +164,7 @@ def _are_probabilities(says, name):
     if _sum_to_one(says):
         return True
     sums = says.sum(axis=1)
-    between = says.min() >= 0 and says.max() <= 1
-    if np.ptp(says) and says.min() >= 0 and (between or np.ptp(sums) < 0.01 * sums.mean()):
+    if np.ptp(says) and says.min() >= 0 and (says.max() <= 1 or np.ptp(sums) < 0.01 * sums.mean()):
         range_ = f"{says.min():.3g} to {says.max():.3g}, sums {sums.min():.3g} to {sums.max():.3g}"
         raise ValueError(
             f"model: the outputs of {name} look like neither logits nor a softmax ({range_}), but like sigmoids or "

@@ -128,18 +128,31 @@ def test_what_is_attacked_is_what_the_network_says(kind, pair, photos):
     assert agreement.min() >= 0.995
 
 
+def wrapped_scores(function):
+    scores = keras.Input((10,))
+    return keras.Model(scores, function(scores))
+
+
 @pytest.mark.parametrize(
     ("head", "words"),
     [
         (SOFTMAX, "the logits before it$"),
+        (lambda z: wrapped_scores(SOFTMAX)(z), "the logits before it$"),
         (lambda z: SOFTMAX(z) * 0.9 + 0.01, "the logarithms of its probabilities; where float32 rounds"),
         (lambda z: SOFTMAX(SOFTMAX(z)), "the logits before it; where float32 rounds"),
     ],
 )
-def test_a_softmax_that_cannot_be_taken_off_is_told(head, words, network):
-    """Its rounding is part of what the network computes: an image of which it is certain may have no exact sign."""
+def test_what_is_attacked_in_place_of_a_softmax_is_told(head, words, network):
+    """Rounding inside is part of what the network computes: an image of which it is certain may have no exact sign."""
     with pytest.warns(UserWarning, match=f"ends in softmax: working with {words}"):
-        classifier(wrapped(lambda i: head(network(i))))
+        found = classifier(wrapped(lambda i: head(network(i))))
+    assert found.from_probabilities == ("logarithms" in words)
+
+
+def test_logits_through_a_relu_are_logits(network, photos):
+    """Though none is negative: they are taken for neither sigmoids nor scaled probabilities."""
+    found = classifier(wrapped(lambda i: keras.ops.relu(network(i))))
+    np.testing.assert_allclose(found.forward(photos[0]), np.maximum(network(photos[0]), 0), atol=1e-4)
 
 
 @pytest.mark.filterwarnings("ignore")
