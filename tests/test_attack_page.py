@@ -93,13 +93,25 @@ def test_the_images_are_twenty_of_each_class(dataset):
     assert len(chosen) <= 201 and figures.RUNNING_IMAGE in chosen and (counts >= 20).all()
 
 
+# How a page finds them, by what runs before it.
+WORKERS = {
+    "there": None,
+    "barred": "delete window.Worker",
+    "failing": """window.Worker = class {
+      constructor() { setTimeout(() => this.onerror(new Event("error")), 50); }
+      postMessage() {}
+      terminate() {}
+    }""",
+}
+
+
 @pytest.mark.parametrize("kind", ["fgsm", "target"])
-@pytest.mark.parametrize("workers", [True, False])
+@pytest.mark.parametrize("workers", WORKERS)
 def test_predictions_and_images_are_those_of_the_attack(visit, dataset, rounded, kind, workers):
-    """With workers and where they are barred. The image is the attack's to within a level, the probability to 0.001."""
+    """With workers and without. The image is the attack's to within a level, the probability to 0.01."""
     index = figures.RUNNING_IMAGE
-    prepare = None if workers else "delete window.Worker"
-    page = visit(f"#image={index}&attack={kind}&target=cat&epsilon=8", prepare)
+    page = visit(f"#image={index}&attack={kind}&target=cat&epsilon=8", WORKERS[workers])
+    expect(page.get_by_text("starts no workers")).to_have_count(0 if workers == "there" else 1)
     image, label = data.to_float(dataset.x_test[index : index + 1]), dataset.y_test[index : index + 1]
     target = [data.CLASS_NAMES.index("cat")]
     for place, (name, network) in enumerate(rounded.items()):
@@ -207,6 +219,12 @@ def test_an_address_opens_a_view_and_a_view_writes_its_address(visit, dataset):
     assert said(again, "adversarial-fgsm") == said(page, "adversarial-fgsm")
     again.evaluate("location.hash = '#image=7777'")
     expect(again.locator(".trouble")).to_have_text("This page has no image 7777.")
+    again.evaluate("location.hash = '#image=109&attack=none&epsilon=99'")
+    expect(again.locator(".trouble")).to_have_text("This page has no attack none, no epsilon 99.")
+    expect(again.locator(".trouble")).to_be_in_viewport()
+    again.evaluate("location.hash = '#image=109&attack=fgsm&epsilon=9'")
+    expect(again.locator(".trouble")).to_be_empty()
+    settled(again, 9)
 
 
 def test_a_bet_is_judged_when_epsilon_gets_there(visit, dataset, rounded):

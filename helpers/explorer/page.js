@@ -10,6 +10,9 @@ function startPage(el, data) {
   const extra = []; // functions that list further wants, the most urgent first
   const script = document.querySelector("script.fgsm-worker").textContent;
   let view;
+  const slower = () => queueMicrotask(() => {
+    if (!el.querySelector(".slower")) make(el, "p", "slower", "This browser starts no workers here: the page computes by itself, and more slowly.");
+  });
   const wants = () => [...wantsOfView(model, images), ...extra.flatMap((wanted) => wanted())];
   // Other images are computed, too, and levels of ε that nobody has reached.
   const told = (want) => {
@@ -19,7 +22,7 @@ function startPage(el, data) {
   };
   const lanes = data.packed.map((packed) => {
     const network = { layers: packed.layers, weights: fromBase64(packed.weights) };
-    return startLane(startNetwork(network, script), () => (view ? wants() : []), told);
+    return startLane(startNetwork(network, script, slower), () => (view ? wants() : []), told);
   });
   const poke = () => lanes.forEach((lane) => lane.poke());
   const source = pageSource(model, images, lanes, extra, poke, () => view.tell());

@@ -169,7 +169,7 @@ function drawPictures(view, model, image, ray, level, names) {
   view.perturbation.paint(moved, (i) => 128 + factor * (moved[i] - pixels[i]));
   view.adversarial.paint(moved, (i) => moved[i]);
   write(view.perturbation.caption, level ? `perturbation ×${factor}` : "no perturbation");
-  const whose = view.parts.length > 1 ? ` for ${model.get("titles")[ray.number]}` : "";
+  const whose = view.parts.length > 1 ? `: ${model.get("titles")[ray.number]}` : "";
   const result = model.get("attack") === "random" ? "with random-sign noise" : `adversarial example${whose}`;
   write(view.adversarial.caption, level ? result : "move ε");
 }

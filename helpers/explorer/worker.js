@@ -17,14 +17,15 @@ if (typeof WorkerGlobalScope !== "undefined") {
 }
 
 // {probabilities(image), signs(image, label)}: promises, answered one after another. `source` is the text of this
-// script; without it the page computes itself.
-function startNetwork(packed, source) {
+// script; without it the page computes itself, and calls `slower`.
+function startNetwork(packed, source, slower) {
   const waiting = []; // tasks without an answer, the oldest first
   let worker = source && startWorker(source);
   const settle = (result) => waiting.shift().done(result);
   const slices = new MessageChannel(); // a timer would wait 4 ms each time
   const slice = () => slices.port2.postMessage(null);
   const computeHere = () => {
+    slower();
     const answer = answerer();
     answer({ packed });
     slices.port1.onmessage = () => settle(answer(waiting[0].task));

@@ -162,18 +162,26 @@ function showCount({ bar, words }, title, lane, task) {
 
 // image=109&attack=fgsm&epsilon=8 after the # opens that view; images are numbered as in the test set.
 function startAddress({ model, images }) {
+  const levels = Array.from({ length: LAST + 1 }, (_, level) => String(level));
+  // Each part of the code: what the page has of it, and what it does with the one that is asked for.
+  const parts = {
+    image: [images.map(({ number }) => String(number)), (place) => model.set("image", place)],
+    attack: [Object.keys(model.get("attacks")), (_, attack) => model.set("attack", attack)],
+    target: [model.get("names"), (place) => model.set("target", place)],
+    network: [model.get("networks"), (place) => model.set("alone", place)],
+    epsilon: [levels, (level) => model.set("epsilon", level / 255)],
+  };
   const read = () => {
     const code = new URLSearchParams(location.hash.slice(1));
-    const place = images.findIndex((image) => image.number === Number(code.get("image") ?? NaN));
-    if (code.has("image") && place < 0) $(".trouble").textContent = `This page has no image ${code.get("image")}.`;
-    if (place >= 0) model.set("image", place);
-    if (code.get("attack") in model.get("attacks")) model.set("attack", code.get("attack"));
-    const target = model.get("names").indexOf(code.get("target"));
-    if (target >= 0) model.set("target", target);
-    const network = model.get("networks").indexOf(code.get("network"));
-    if (code.has("image")) model.set("alone", network);
-    const level = Number(code.get("epsilon") ?? NaN);
-    if (Number.isInteger(level) && level >= 0 && level <= LAST) model.set("epsilon", level / 255);
+    const asked = Object.keys(parts).filter((key) => code.has(key));
+    const missing = asked.filter((key) => !parts[key][0].includes(code.get(key)));
+    if (code.has("image")) model.set("alone", -1);
+    for (const key of asked) {
+      const [all, show] = parts[key], value = code.get(key);
+      if (all.includes(value)) show(all.indexOf(value), value);
+    }
+    const words = missing.map((key) => `${key} ${code.get(key)}`).join(", no ");
+    $(".trouble").textContent = words && `This page has no ${words}.`;
   };
   const write = () => {
     const image = images[model.get("image")], attack = model.get("attack"), alone = model.get("alone");
@@ -187,6 +195,7 @@ function startAddress({ model, images }) {
   };
   read();
   window.addEventListener("hashchange", read);
+  model.on("change:image", () => { $(".trouble").textContent = ""; });
   // A drag would write more often than a browser allows.
   let later;
   for (const key of ["image", "attack", "target", "alone", "epsilon"]) {
