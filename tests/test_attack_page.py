@@ -151,8 +151,10 @@ def test_attacks_that_draw_at_random(visit, dataset, rounded, kind):
         assert moved["vgg3"] > 0.5
 
 
-# Moves ε to and fro as fast as frames come, and notes for each frame the slider's level and what is on screen.
-DRAG = """async ([milliseconds]) => {
+# Chooses an image, moves ε to and fro as fast as frames come, and notes for each frame the slider's level and what is on
+# screen.
+DRAG = """async ([place, milliseconds]) => {
+  document.querySelectorAll(".strip button")[place].click();
   const slider = document.querySelector(".of-epsilon input"), frames = [], start = performance.now();
   for (let i = 1; performance.now() - start < milliseconds; i++) {
     slider.value = 32 - Math.abs(32 - i % 64);
@@ -168,22 +170,19 @@ DRAG = """async ([milliseconds]) => {
 def test_what_a_drag_shows_is_computed(visit, dataset, rounded):
     """Never interpolated: each probability on the way is that of the level beside it, on an image not seen before."""
     index = attack.images(dataset.y_test[: data.ORIGINAL_TEST_IMAGES])[7]
-    page = visit(f"#image={index}&attack=fgsm&epsilon=0")
-    frames, _ = page.evaluate(DRAG, [3000])
+    page, shown = visit(), {name: set() for name in NETWORKS}
+    while min(len({level for level, _ in pairs}) for pairs in shown.values()) < 3:  # a busy machine may need longer
+        frames, _ = page.evaluate(DRAG, [7, 3000])
+        # A network without ε is one that the new image is still computed for.
+        for one in (one for _, nets in frames for one in nets if "epsilon" in one):
+            shown[one["network"]].add((int(one["epsilon"]), float(one["probability"])))
     image, label = data.to_float(dataset.x_test[index : index + 1]), dataset.y_test[index : index + 1]
     for name, network in rounded.items():
         sign = attacks.gradient_sign(network, image, label)
         exact = evaluation.probabilities(
             network, np.concatenate([attacks.perturb(image, sign, k / 255) for k in range(33)])
         )
-        shown = {
-            (int(one["epsilon"]), float(one["probability"]))
-            for _, nets in frames
-            for one in nets
-            if one["network"] == name
-        }
-        assert len({level for level, _ in shown}) >= 3
-        assert max(abs(exact[level].max() - probability) for level, probability in shown) < 0.01
+        assert max(abs(exact[level].max() - probability) for level, probability in shown[name]) < 0.01
 
 
 def test_the_curve_gives_nothing_away(visit):

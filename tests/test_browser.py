@@ -323,6 +323,16 @@ def test_names_in_a_page_are_shown_and_never_run(page, tmp_path, dataset, networ
     assert page.evaluate("() => [document.documentElement.scrollWidth, innerWidth]") == [1300, 1300]
 
 
+def test_a_page_may_have_several(page, tmp_path, dataset, network):
+    """As a notebook has them where ipywidgets is too old: an uncaught error fails the test."""
+    sliders = explorer.FgsmExplorer({"one": network}, dataset.x_test[:3], dataset.y_test[:3])
+    pieces = [sliders.to_html(images=[number], whole=False) for number in (0, 1)]
+    (tmp_path / "page.html").write_text("<!doctype html>" + "".join(pieces), encoding="utf-8")
+    page.goto((tmp_path / "page.html").as_uri())
+    expect(page.locator(".fgsm .net[data-prediction]")).to_have_count(2)
+    expect(page.locator(".fgsm .small figcaption").nth(2)).to_contain_text("image 1")
+
+
 def test_names_in_jupyterlab_are_shown_and_never_run(page, run_notebook):
     """A class name in a table, a caption, the sliders and a printed line; a file name in an error."""
     run_notebook(

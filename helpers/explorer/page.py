@@ -32,17 +32,18 @@ WORKER = source("network.js", "worker.js")
 def piece(data, more="", started="startPage(place, data);"):
     """A piece of a page: what page.js shows for `data`, a dictionary, and all that it needs.
 
-    `more` is further JavaScript, and `started` what is done with the element `place` and the `data`.
+    `more` is further JavaScript, and `started` what is done with the element `place` and the `data`. Nothing of it is
+    global, so that a page may have several.
     """
     words = json.dumps(data, ensure_ascii=False, separators=(",", ":")).replace(
         "<", "\\u003c"
     )  # "<" could end a script
     name = "fgsm-" + hashlib.sha256(words.encode()).hexdigest()[:12]
-    script = "\n".join((VIEW, source("lanes.js", "page.js"), more, START.format(name=name, started=started)))
+    script = "\n".join((VIEW, WORKER, source("lanes.js", "page.js"), more, START.format(name=name, started=started)))
     return (
         f'<div class="{name}"><p>This page computes in your browser: it needs JavaScript, in a browser of 2022 or '
         f'newer.</p><script type="application/json">{words}</script></div>\n'
-        f'<style>{STYLE}</style>\n<script class="fgsm-worker">\n{WORKER}</script>\n'
+        f'<style>{STYLE}</style>\n<script class="fgsm-worker" type="text/plain">\n{WORKER}</script>\n'
         f'<script type="module">\n{script}</script>\n'
     )
 

@@ -149,7 +149,8 @@ function drawImage(view, model, source, image, level, seen) {
   seen.set(key, Math.max(level, seen.get(key) ?? 0));
   const visible = rays.filter(({ number }) => !view.parts[number].section.hidden);
   for (const ray of visible) {
-    const part = view.parts[ray.number], near = part.drawn === key && nearestKnown(ray.rows, level);
+    const part = view.parts[ray.number], reach = part.drawn === key ? NEAR : LAST; // anything, where nothing is shown yet
+    const near = ray.rows[0] && nearestKnown(ray.rows, level, reach);
     if (ray.rows[0] && ray.rows[level]) drawNetwork(part, ray, level, model);
     else if (near) drawNetwork(part, ray, near, model); // a drag that is quicker than the network
     else if (part.drawn !== key) clearNetwork(part); // another image's prediction would be beside this one
@@ -193,9 +194,9 @@ function drawNetwork({ section, said, verdict, mark, judged, bars }, { rows, lab
   });
 }
 
-// The computed level of ε that is nearest, if one is at most NEAR away.
-function nearestKnown(rows, level) {
-  const known = [...rows.keys()].filter((k) => k && rows[k] && Math.abs(k - level) <= NEAR);
+// The computed level of ε that is nearest, if one is at most `reach` away.
+function nearestKnown(rows, level, reach) {
+  const known = [...rows.keys()].filter((k) => k && rows[k] && Math.abs(k - level) <= reach);
   return known.sort((a, b) => Math.abs(a - level) - Math.abs(b - level))[0];
 }
 

@@ -221,10 +221,10 @@ def test_the_attack_in_a_page(measure, browser, dataset, network, tmp_path):
         return page, time.perf_counter() - start
 
     def frames(factor):
-        """Per second of a drag that begins at the first prediction: those that show what both networks predict at this ε."""
+        """Per second of a drag over an image that is new to the page: those that show what both networks predict at its ε."""
         page, _ = opened()
         with slowed_down(browser, factor):
-            shown, milliseconds = page.evaluate(test_attack_page.DRAG, [3000])
+            shown, milliseconds = page.evaluate(test_attack_page.DRAG, [7, 3000])
         page.context.close()
         whole = [level for level, nets in shown if all(one.get("epsilon") == str(level) for one in nets)]
         return 1000 * len(whole) / milliseconds
