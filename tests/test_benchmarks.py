@@ -7,7 +7,7 @@ import pytest
 import report
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-from helpers.editions.readme import with_part
+from helpers.editions.parts import with_part
 
 
 @pytest.fixture(scope="module")

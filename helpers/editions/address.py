@@ -10,6 +10,7 @@ from urllib.parse import urlencode, urlsplit
 import nbformat
 
 from . import cells
+from .parts import with_part
 
 BRANCH = "main"
 START = "01-data"  # what the badges in the README open
@@ -65,7 +66,9 @@ def for_hubs(address):
 def cited(text, address):
     """CITATION.cff with the address; without it where there is none."""
     text = re.sub(r"^repository-code: .*\n", "", text, flags=re.MULTILINE)
-    return text if address is None else text.replace("type: software\n", f"type: software\nrepository-code: {address}\n")
+    return (
+        text if address is None else text.replace("type: software\n", f"type: software\nrepository-code: {address}\n")
+    )
 
 
 def badges(address):
@@ -102,8 +105,6 @@ def is_for_colab(cell):
 
 def renew(root=cells.ROOT):
     """Write the address wherever it is copied to, below `root`: README, HUB, CITATION, and the notebooks' first cells."""
-    from .readme import with_part
-
     address = repository(root)
     for name, part, text in (("README.md", "badges", badges(address)), ("HUB.md", "nbgitpuller", for_hubs(address))):
         _write(root / name, with_part((root / name).read_text(encoding="utf-8"), part, text))

@@ -1,13 +1,7 @@
 """The README's generated parts, each between <!-- name --> and <!-- /name -->: notebooks, plan, results, badges."""
 
 from . import address, cells, schedule
-
-
-def with_part(text, name, part):
-    """A text with what stands between <!-- name --> and <!-- /name --> replaced by `part`."""
-    before, rest = text.split(f"<!-- {name} -->\n", 1)
-    _, after = rest.split(f"<!-- /{name} -->", 1)
-    return f"{before}<!-- {name} -->\n{part}<!-- /{name} -->{after}"
+from .parts import with_part
 
 
 def notebooks(books):

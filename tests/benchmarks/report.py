@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from helpers import figures
-from helpers.editions.readme import with_part
+from helpers.editions.parts import with_part
 
 HERE = Path(__file__).resolve().parent
 README, RESULTS, GROWTH = HERE.parents[1] / "README.md", HERE / "results.json", HERE / "growth.png"
