@@ -103,11 +103,22 @@ def test_no_slide_is_cut_off(offline, written, name):
     assert troubles(page) == []
 
 
+# What is cut off on a printed page, and what comes nearer to its edge than 20 pixels.
+CUT = """() => [...document.querySelectorAll(".pdf-page")].flatMap((page, number) => {
+  const edge = page.getBoundingClientRect(), shown = page.querySelectorAll("section :is(h1, h2, h3, p, li, pre, td, img, figcaption)");
+  return [...shown].filter((node) => !node.closest("aside, .fgsm, .origin") && node.checkVisibility()).filter((node) => {
+    const box = node.getBoundingClientRect();
+    return box.bottom > edge.bottom - 20 || box.right > edge.right - 20 || box.left < edge.left + 20 || box.top < edge.top + 20;
+  }).map((node) => `page ${number + 1}: ${node.outerHTML.slice(0, 80)}`);
+})"""
+
+
 @in_browser
-@pytest.mark.parametrize("name", ["03-training", "05-fgsm"])
-def test_a_printed_slide_is_one_page(offline, written, name):
+@pytest.mark.parametrize("name", NAMES)
+def test_a_printed_slide_is_one_whole_page(offline, written, name):
     page = offline(written / "slides" / f"{name}.html", query="?print-pdf")
     page.wait_for_selector(".pdf-page")
+    assert page.evaluate(CUT) == []
     slides = len(soup(written / "slides" / f"{name}.html").select(".slides > section > section"))
     printed = page.pdf(prefer_css_page_size=True)
     assert len(re.findall(rb"/Type\s*/Page\b", printed)) == slides > 5
