@@ -30,6 +30,11 @@ SKETCHES = {"train": (5_000, 0), "test": (1_000, 1)}
 class _Parts:
     """What a Dataset and a Split have in common: training images, and a part that networks are evaluated on."""
 
+    @property
+    def title(self):
+        """What sentences call the data set: "CIFAR-10" or "the sketches"."""
+        return {"cifar10": "CIFAR-10", "sketches": "the sketches"}.get(self.name, self.name)
+
     def evaluation_part(self):
         """What a network is evaluated on after each epoch: the part's name in records, its images, its labels."""
         return self.PART, *self._arrays()[:1:-1]

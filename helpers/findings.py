@@ -14,7 +14,7 @@ from . import ablations
 # than about the network.
 TOO_WIDE = 5.0
 
-# How a variant is called in a figure, and what its one change drags along.
+# How a variant is called in a figure, and what else its one change alters.
 LABELS = {
     "one-block": ("one block", "dense layer ×4"),
     "two-blocks": ("two blocks", "dense layer ×2"),
@@ -31,6 +31,10 @@ LABELS = {
     "augmentation": ("augmentation", ""),
     "batch-norm": ("batch normalisation", ""),
 }
+
+
+# The verdicts on a variant, as ablations.compare gives them and for too few runs.
+KINDS = "better", "worse", "no difference", "undecided", "not trained"
 
 
 class Question(NamedTuple):
@@ -109,14 +113,17 @@ def finding(variant, results):
         label += f", compared with {LABELS[ablations.COMPARED_WITH[variant]][0]}"
     if comparison is None:
         return f"{label}: not trained yet"
-    if math.isinf(comparison.half_width):
-        return f"{label}: {_difference(comparison)} points in one run, no interval yet"
-    if verdict(variant, results) == "open":
-        return f"{label}: {_difference(comparison)} points, too few seeds to decide"
-    points, width = round(abs(comparison.points), 1), round(comparison.half_width, 1)
+    if verdict(variant, results) == "undecided":
+        return f"{label}: {_measured(comparison)}"
     if comparison.verdict == "no difference":
-        return f"{label}: no difference larger than {points + width:.1f} points"
-    return f"{label}: {points:.1f} ± {width:.1f} points {comparison.verdict}"
+        return f"{label}: no difference larger than {_bound(comparison):.1f} points"
+    return f"{label}: {abs(comparison.points):.1f} ± {comparison.half_width:.1f} points {comparison.verdict}"
+
+
+def _measured(comparison):
+    """What came out of training runs that are too few to decide anything."""
+    runs = "in a single run" if math.isinf(comparison.half_width) else "in too few runs"
+    return f"{_difference(comparison)} points {runs}"
 
 
 def answers(questions, results):
@@ -127,36 +134,44 @@ def answers(questions, results):
 def answer(question, results):
     """Whether the study supports the slides' choice; where it shows no difference, how large one could be."""
     own, found = _own(question), {variant: verdict(variant, results) for variant in question.variants}
-    better, worse, equal, pending = (
-        [variant for variant in own if found[variant] == kind] for kind in ("better", "worse", "no difference", "open")
+    better, worse, equal, undecided, pending = (
+        [variant for variant in own if found[variant] == kind] for kind in KINDS
     )
-    parts = [f"**not supported**: {finding(variant, results)}{_cost(variant, results)}" for variant in better]
-    if worse:
-        parts.append("**supported**" if worse == own else f"**supported** against {names(worse)}")
-    parts += [f"{finding(variant, results)}{_cost(variant, results)}" for variant in equal]
-    if pending:
-        begun = [finding(variant, results) for variant in pending if compare(variant, results)]
-        parts.append(
-            "; ".join(["**not answered yet**", *begun] if pending == own else [f"not answered yet: {names(pending)}"])
+    parts = [
+        f"**{heading}**: " + "; ".join(finding(variant, results) + cost(variant, results) for variant in variants)
+        for heading, variants, cost in (
+            ("not supported", better, _cost),
+            ("supported", worse, lambda *_: ""),
+            ("no preference", equal, _cost),
+            ("undecided", undecided, lambda *_: ""),
         )
-    parts += [
-        finding(variant, results) for variant in question.variants if variant not in own and found[variant] != "open"
+        if variants
     ]
+    if pending:
+        parts.append("**not answered yet**" + ("" if pending == own else f": {names(pending)}"))
+    parts += [finding(twin, results) for twin in question.variants if twin not in own and found[twin] != "not trained"]
     return "; ".join(parts)
 
 
 def recap(results):
     """What the study says of the slides' choices, one Markdown line for each kind of answer that occurs."""
-    kinds = {
-        "worse": "**Supported by measurement**: the slides' network beats {}.",
-        "better": "**Not supported**: {} would have been better.",
-        "no difference": "**No difference shown**: {}. If asked, answer that the slides follow convention here "
-        "and that cost may choose.",
-        "open": "**Not answered yet**, because there are too few training runs: {}.",
-    }
     own = [variant for question in LAYERS + OPERATIONS for variant in _own(question)]
-    found = {kind: [variant for variant in own if verdict(variant, results) == kind] for kind in kinds}
-    return "\n".join(f"- {text.format(names(found[kind]))}" for kind, text in kinds.items() if found[kind])
+    found = {kind: [variant for variant in own if verdict(variant, results) == kind] for kind in KINDS}
+    bounds = [_bound(compare(variant, results)) for variant in found["no difference"]]
+    texts = {
+        "worse": "**Supported**: the slides' network is more accurate than its variants with {}.",
+        "better": "**Not supported**: {} would have been more accurate.",
+        "no difference": f"**No difference larger than {max(bounds, default=0):.1f} points**: {{}}. Here the slides "
+        "follow convention; cost may decide.",
+        "undecided": "**Undecided**, in too few training runs: {}. What was measured may be chance.",
+        "not trained": "**Not answered yet**, without a training run: {}.",
+    }
+    return "\n".join(f"- {text.format(names(found[kind]))}" for kind, text in texts.items() if found[kind])
+
+
+def _bound(comparison):
+    """The largest difference, in points, that the interval does not exclude, as its rounded numbers give it."""
+    return round(abs(comparison.points), 1) + round(comparison.half_width, 1)
 
 
 def _own(question):
@@ -165,33 +180,41 @@ def _own(question):
 
 
 def verdict(variant, results):
-    """The verdict on a variant, or "open" while there are too few records for one."""
+    """The verdict on a variant, one of KINDS: "undecided" where its runs are too few, "not trained" without any."""
     comparison = compare(variant, results)
-    if comparison is None or (comparison.verdict == "no difference" and comparison.half_width > TOO_WIDE):
-        return "open"
-    return comparison.verdict
+    if comparison is None:
+        return "not trained"
+    too_few = comparison.verdict == "no difference" and comparison.half_width > TOO_WIDE
+    return "undecided" if too_few else comparison.verdict
 
 
 def costliest(variants, results):
-    """What was measured for that one of `variants` that costs the most accuracy so far."""
+    """A sentence that names the one of `variants` that costs the most accuracy, as far as the records go."""
     compared = {variant: compare(variant, results) for variant in variants}
     points = {variant: found.points for variant, found in compared.items() if found}
-    return finding(min(points, key=points.get), results) if points else "no two networks can be compared yet"
+    if not points:
+        return "no two networks can be compared yet"
+    lowest = min(points, key=points.get)
+    trained = "of these" if len(points) == len(variants) else f"of the {len(points)} of these that were trained"
+    if verdict(lowest, results) == "worse":
+        return f"costs the most {trained}: {finding(lowest, results)}"
+    return f"lowest {trained}, but not shown to be worse: {finding(lowest, results)}"
 
 
 def caption(questions, results, dataset):
-    """What a figure of these questions shows, in one or two sentences."""
+    """What a figure of these questions shows, and how its dots are to be read; `dataset` as a sentence calls it."""
     if "baseline" not in results:
-        return f"No training run of the baseline on {dataset} has been recorded yet, so nothing can be compared."
+        return f"No training run of the slides' network on {dataset} has been recorded yet: nothing can be compared."
     accuracies = results["baseline"].accuracies
     variants = [variant for question in questions for variant in question.variants]
-    found = {variant: verdict(variant, results) for variant in variants}
-    kinds = {"worse": "worse", "better": "better", "no difference shown": "no difference", "not answered yet": "open"}
-    parts = {name: names([v for v in variants if found[v] == kind]) for name, kind in kinds.items()}
-    text = "; ".join(f"{name}: {labels}" for name, labels in parts.items() if labels)
+    found = {kind: [variant for variant in variants if verdict(variant, results) == kind] for kind in KINDS}
+    text = "; ".join(f"{kind}: {names(those)}" for kind, those in found.items() if those)
+    measured = [comparison for comparison in (compare(variant, results) for variant in variants) if comparison]
+    dots = "Filled dots: the interval excludes 0. " if any(math.isfinite(one.half_width) for one in measured) else ""
+    dots += "Dots without an interval: a single run. " if any(math.isinf(one.half_width) for one in measured) else ""
     return (
         f"Validation accuracy on {dataset}, compared with {np.mean(accuracies):.1%} for the slides' network "
-        f"({len(accuracies)} seed{'s' if len(accuracies) > 1 else ''}). {text[0].upper() + text[1:]}."
+        f"({len(accuracies)} seed{'s' if len(accuracies) > 1 else ''}). {dots}{text[0].upper() + text[1:]}."
     )
 
 

@@ -14,7 +14,7 @@
 # %% [markdown] tags=["core", "notes"] slideshow={"slide_type": "notes"}
 # <details><summary>Speaker notes</summary>
 #
-# The point: every later number is measured on these images. Go straight on to the slider.
+# The point: every later number is measured on these images. Go straight to the slider.
 #
 # They will ask: *why CIFAR-10, which is so old and small?* A network trains on it in minutes on a laptop, people can
 # judge the images, and attacks and defences are still compared on it. Sources: Krizhevsky, *Learning Multiple Layers of
@@ -37,13 +37,13 @@ dataset = data.load()
 model = runs.load("vgg3", dataset.name).model
 names = data.CLASS_NAMES
 shown, labels = dataset.x_test[: data.ORIGINAL_TEST_IMAGES], dataset.y_test[: data.ORIGINAL_TEST_IMAGES]
-print(f"{dataset.name}: {dataset.source}")
+print(dataset.source)
 
 # %% [markdown] tags=["core"] slideshow={"slide_type": "slide"}
 # ## One image, one small change
 #
-# The slider ε is the most by which any intensity level, from 0 to 255, may change. Jump to 8/255. Watch the image, then
-# the prediction.
+# The slider ε sets how far any intensity level, from 0 to 255, may change. Jump to 8/255. Watch the image, then the
+# prediction.
 
 # %% tags=["core"]
 explorer = FgsmExplorer(model, dataset.x_test[: len(labels)], labels)
@@ -58,7 +58,7 @@ before, after = (evaluation.probabilities(model, x)[0] for x in (image, adversar
 figure = figures.adversarial_example(image[0], adversarial[0], before, after, labels[opening], names, epsilon)
 figures.show(
     figure,
-    f"Test image {opening} of {dataset.name}, before and after a change of at most 8/255. The prediction goes from "
+    f"Test image {opening} of {dataset.title}, before and after a change of at most 8/255. The prediction changes from "
     f"{names[before.argmax()]} ({before.max():.0%}) to {names[after.argmax()]} ({after.max():.0%}).",
 )
 
@@ -72,11 +72,11 @@ assert before.argmax() == labels[opening] != after.argmax(), "the opening image 
 # %% [markdown] tags=["core", "notes"] slideshow={"slide_type": "notes"}
 # <details><summary>Speaker notes</summary>
 #
-# The point: the prediction changes completely, the image hardly at all. One image and one jump; keep the other levels
-# for 05. If the slider does not appear, show the figure below it. Grey in the middle image means "unchanged".
+# The point: the prediction changes completely, the image hardly at all. Show one image and one jump; keep the other
+# levels for 05. If the slider does not appear, show the figure below it. Grey in the middle image means "unchanged".
 #
 # They will ask: *I can see the change, so is it an attack at all?* At 8/255 many people see speckles on smooth areas,
-# and the true class stays obvious. What counts is that no person would give the new class. 8/255 is the level on which
+# and the true class stays obvious. What counts is that nobody would choose the new class. 8/255 is the level at which
 # CIFAR-10 results are compared (RobustBench); 05 also shows smaller ones.
 #
 # They will ask: *did somebody break into the network?* No. The attacker changes the image alone, but knows the network:
@@ -96,10 +96,10 @@ assert before.argmax() == labels[opening] != after.argmax(), "the opening image 
 # %% [markdown] tags=["core", "notes"] slideshow={"slide_type": "notes"}
 # <details><summary>Speaker notes</summary>
 #
-# The point: two halves, and the second needs the first. 06 adds what the assignment leaves out: defences.
+# The point: the assignment has two halves, and the second needs the first. 06 adds what it leaves out: defences.
 #
 # They will ask: *what did the slides reach?* An accuracy of 98.79% on the training set and 82.72% on the test set. They
-# do not say how many epochs that took, nor how pixels were scaled; where we had to assume something, we say so. Source:
+# do not say how many epochs that took or how pixels were scaled; where we had to assume something, we say so. Source:
 # the slides.
 #
 # </details>
@@ -110,7 +110,7 @@ assert before.argmax() == labels[opening] != after.argmax(), "the opening image 
 # %% tags=["core"]
 puzzle = {"cifar10": 22, "sketches": 354}[dataset.name]  # chosen because people find it hard
 figures.show(
-    figures.three_views(shown[puzzle]), f"Test image {puzzle} of {dataset.name}: 32×32 pixels, in three views."
+    figures.three_views(shown[puzzle]), f"Test image {puzzle} of {dataset.title}: 32×32 pixels, in three views."
 )
 
 # %% [markdown] tags=["core", "bet"] slideshow={"slide_type": "fragment"}
@@ -128,7 +128,7 @@ figures.show(
 )
 
 # %% [markdown] tags=["core", "reveal"] slideshow={"slide_type": "fragment"}
-# 32×32 pixels carry little information, even for people, who know the world. The network has only pixels and labels.
+# 32×32 pixels carry little information. People add what they know of the world; the network has only pixels and labels.
 
 # %% tags=["core", "bet"]
 print(f"your bet: {my_bet}; the label: {names[labels[puzzle]]}")
@@ -137,11 +137,11 @@ print(f"your bet: {my_bet}; the label: {names[labels[puzzle]]}")
 # <details><summary>Speaker notes</summary>
 #
 # The point: this data set is harder than "only ten classes" sounds. Collect three bets aloud before you run the next
-# cell. Common bets on CIFAR-10 are bird and ship, because of the blue. Once they know the label, most people see it.
+# cell. Common bets on CIFAR-10 are bird and ship, because of the blue. Once people know the label, most of them see the
+# animal.
 #
-# They will ask: *how good are people at this?* Sixty people, with 1,000 test images each, had an accuracy of about 94%
-# (Ho-Phuoc, *CIFAR10 to Compare Visual Recognition Performance between Deep Neural Networks and Humans*, 2018,
-# arXiv:1811.07270).
+# They will ask: *how good are people at this?* About 94% (Ho-Phuoc, *CIFAR10 to Compare Visual Recognition Performance
+# between Deep Neural Networks and Humans*, 2018, arXiv:1811.07270).
 #
 # </details>
 
@@ -152,22 +152,22 @@ print(f"your bet: {my_bet}; the label: {names[labels[puzzle]]}")
 running = shown[figures.RUNNING_IMAGE]
 figures.show(
     figures.image_and_pixel_values(running, top=8, left=8),
-    f"Test image {figures.RUNNING_IMAGE} of {dataset.name}, {names[labels[figures.RUNNING_IMAGE]]}, and the pixel "
-    "values of the marked patch. This image returns in the next notebooks.",
+    f"Test image {figures.RUNNING_IMAGE} of {dataset.title} ({names[labels[figures.RUNNING_IMAGE]]}), and the pixel "
+    "values of the marked patch after division by 255. The next notebooks use this image again.",
 )
 
 # %% [markdown] tags=["core"] slideshow={"slide_type": "fragment"}
-# An image is 32 × 32 × 3 = 3,072 integers from 0 to 255. We divide them by 255: with larger inputs, the same training
+# An image is 32 × 32 × 3 = 3,072 integers from 0 to 255. We divide them by 255: without this, the same training recipe
 # fails within a few steps.
 
 # %% [markdown] tags=["core", "notes"] slideshow={"slide_type": "notes"}
 # <details><summary>Speaker notes</summary>
 #
-# The point: an image is a list of numbers, and an attack is a small change to each of them. A common wrong answer is
-# 1,024 numbers, which forgets the three channels.
+# The point: an image is a list of numbers, and an attack is a small change to each of them. Ask how many numbers there
+# are. A common wrong answer is 1,024, which forgets the three channels.
 #
-# They will ask: *how does the network know which numbers are neighbours?* A dense layer does not: shuffle all images in
-# the same way, and it learns as well as before. A convolution has it built in (02).
+# They will ask: *how does the network know which numbers are neighbours?* A dense layer does not: if you permute the
+# pixels of all images in the same way, it learns as well as before. A convolution knows it by construction (02).
 #
 # They will ask: *why this image?* We chose it among the test images, because it shows the attack well. No accuracy
 # depends on that choice.
@@ -183,12 +183,12 @@ figures.show(
 train_counts, test_counts = np.bincount(dataset.y_train), np.bincount(dataset.y_test)
 figures.show(
     figures.class_grid(shown, labels, names),
-    f"The first six test images of each class of {dataset.name}. Each class has {train_counts[0]:,} training images "
+    f"The first six test images of each class of {dataset.title}. Each class has {train_counts[0]:,} training images "
     f"and {test_counts[0]:,} test images.",
 )
 
 # %% [markdown] tags=["core"] slideshow={"slide_type": "fragment"}
-# The classes are **balanced**: a guess is correct in 10% of cases. This is **chance level**.
+# The classes are **balanced**: a random guess is correct in 10% of cases. This is **chance level**.
 
 # %% tags=["core"] slideshow={"slide_type": "skip"}
 for counts in (train_counts, test_counts):
@@ -202,8 +202,8 @@ for counts in (train_counts, test_counts):
 #
 # They will ask: *why 10% and not 50%?* There are ten classes. Always giving the same class also scores 10%.
 #
-# They will ask: *what if the classes were not balanced?* With 90% of one class, a constant prediction has an accuracy
-# of 90%. Then report the recall of each class, or their mean (04).
+# They will ask: *what if the classes were not balanced?* If 90% of the images are of one class, a constant prediction
+# has an accuracy of 90%. Then report the recall of each class, or their mean (04).
 #
 # </details>
 
@@ -228,9 +228,9 @@ figures.show_table(
 # %% [markdown] tags=["core", "notes"] slideshow={"slide_type": "notes"}
 # <details><summary>Speaker notes</summary>
 #
-# The point: choose on other images than those on which you report. Once all choices are made, the final training run
-# uses the validation images, too. Exercise 2 takes 1,000 networks that only guess: the best of them looks better than
-# chance on the images by which it was chosen, and is not.
+# The point: do not report on the images on which you choose. Once all choices are made, the final training run may use
+# the validation images as well. Exercise 2 takes 1,000 networks that only guess: on the images by which the best of
+# them was chosen it looks better than chance, and on new images it is not.
 #
 # They will ask: *does this series follow its own rule?* The ablation study of 02 compares networks on the validation
 # set. The images that we show come from the test set and were chosen because they show an effect; no accuracy depends
@@ -254,8 +254,8 @@ figures.show_table(
 # %% [markdown] tags=["core", "notes"] slideshow={"slide_type": "notes"}
 # <details><summary>Speaker notes</summary>
 #
-# The point: all numbers to come are about these images and these labels. A question to carry on: which pixels should a
-# network look at together first? The neighbours; that is a convolution.
+# The point: all later numbers are about these images and these labels. Lead over to 02 with a question: which pixels
+# should a network combine first? Neighbouring ones; a convolution does so.
 #
 # They will ask: *are the labels correct?* Not all of them: see "Optional: is the label always correct?" below and 04.
 #
@@ -265,8 +265,8 @@ figures.show_table(
 # ## Optional: is the label always correct?
 #
 # People assigned these labels, and people make errors. A trained network helps to find candidates: images for which it
-# contradicts the label with a high probability. Judge each: is the label wrong, is the image ambiguous, or is the
-# network wrong?
+# assigns a high probability to another class. Judge each: is the label wrong, is the image ambiguous, or is the network
+# wrong?
 
 # %% tags=["optional"] slideshow={"slide_type": "skip"}
 candidates = evaluation.most_confident_errors(probability, labels, 10)
@@ -276,21 +276,21 @@ captions = [
 ]
 figures.show(
     figures.labelled_images(shown[candidates], captions),
-    f"The {len(candidates)} images among test images 0–{len(shown) - 1} of {dataset.name} for which the network "
-    "contradicts the label with the highest probability.",
+    f"The {len(candidates)} of test images 0–{len(shown) - 1} of {dataset.title} for which the network assigns the "
+    "highest probability to a class other than the label.",
 )
 
 # %% [markdown] tags=["optional"] slideshow={"slide_type": "skip"}
-# For the test set of CIFAR-10, [Northcutt, Athalye and Mueller (2021)](https://arxiv.org/abs/2103.14749) had an
-# algorithm select 275 suspicious images and asked people to look at them again. They found 54 wrong labels. The other
-# 9,725 images were not looked at, so 54 is a lower bound. (In the drawn stand-in, `sketches`, every label is correct,
-# because the program that drew the image also wrote the label.)
+# [Northcutt, Athalye and Mueller (2021)](https://arxiv.org/abs/2103.14749) had an algorithm select 275 suspicious
+# images from the test set of CIFAR-10, and people checked these. They found 54 wrong labels. Nobody checked the other
+# 9,725 images, so 54 is a lower bound. (In the drawn stand-in, the sketches, every label is correct, because the
+# program that drew the image also wrote the label.)
 
 # %% [markdown] tags=["optional"] slideshow={"slide_type": "skip"}
 # ### Optional: where the network is undecided
 #
-# The other extreme: images for which the two most likely classes have nearly the same probability. Which would you
-# choose?
+# At the other extreme are images for which the two most likely classes have nearly the same probability. Which would
+# you choose?
 
 # %% tags=["optional"] slideshow={"slide_type": "skip"}
 ranked = np.sort(probability, axis=1)
@@ -303,8 +303,8 @@ for i in undecided:
     one_of_two += labels[i] in (first, second)
 figures.show(
     figures.labelled_images(shown[undecided], captions),
-    f"The five of test images 0–{len(shown) - 1} of {dataset.name} for which the two most likely classes are closest "
-    f"together. For {one_of_two} of the five, the label is one of the two.",
+    f"The five of test images 0–{len(shown) - 1} of {dataset.title} for which the probabilities of the two most likely "
+    f"classes are closest together. For {one_of_two} of the five, the label is one of the two.",
 )
 
 # %% [markdown] tags=["optional"] slideshow={"slide_type": "skip"}
@@ -321,7 +321,7 @@ means = levels @ np.arange(256) / total
 deviations = np.sqrt(levels @ np.arange(256) ** 2 / total - means**2)
 figures.show(
     figures.channel_histogram(levels),
-    f"How often each intensity level occurs among the training pixels of {dataset.name}. The means are {means[0]:.0f} "
+    f"How often each intensity level occurs among the training pixels of {dataset.title}. The means are {means[0]:.0f} "
     f"for red, {means[1]:.0f} for green and {means[2]:.0f} for blue.",
 )
 
@@ -335,12 +335,12 @@ for number, channel in enumerate(("red", "green", "blue")):
 assert all(0.15 < deviation / 255 < 0.3 for deviation in deviations)
 
 # %% [markdown] tags=["optional"] slideshow={"slide_type": "skip"}
-# Many networks subtract the mean of each channel and divide by its standard deviation. Our replica of the slides only
-# divides by 255, which leaves a standard deviation between 0.15 and 0.3 in each channel. A network that normalises
-# further should do so in a layer *inside*: then its input stays in [0, 1], and ε keeps its meaning.
+# In many recipes, one subtracts the mean of each channel and divides by its standard deviation. Our replica of the
+# slides only divides by 255, which leaves a standard deviation between 0.15 and 0.3 in each channel. A network that
+# normalises further should do so in a layer *inside*: then its input stays in [0, 1], and ε keeps its meaning.
 #
-# Values at 0 and 255 are clipped: the scene was darker or brighter than the camera could record. Remember them when
-# you attack: a pixel that is already white cannot become brighter.
+# In a photograph, many values at 0 and 255 are clipped: the scene was darker or brighter than the camera could record.
+# Remember this when you attack: a pixel that is already white cannot become brighter.
 
 # %% [markdown] tags=["optional"] slideshow={"slide_type": "skip"}
 # ## Optional: why the pixels are scaled
@@ -379,9 +379,8 @@ assert finite["0 to 1"] == 1 and finite["0 to 255"] < 0.5 and small[0] > np.log(
 # The first loss on inputs from 0 to 1 is above 2.3, because the random initial weights already prefer some classes.
 # Inputs that are 255 times larger make the outputs of the untrained network about 255 times larger. The gradients grow
 # as well, and the learning rate, which was chosen for small inputs, leads to steps that are far too long. The loss
-# explodes until weights leave the range of `float32` and become `nan`, "not a number". From then on the loss
-# means nothing, even if it looks harmless. A smaller learning rate or batch normalisation would also help; scaling is
-# the cheapest remedy.
+# grows until weights leave the range of `float32` and become `nan`, "not a number". A smaller learning rate or batch
+# normalisation would also help; scaling is the cheapest remedy.
 
 # %% [markdown] tags=["homework"] slideshow={"slide_type": "skip"}
 # ## Exercises
@@ -390,7 +389,7 @@ assert finite["0 to 1"] == 1 and finite["0 to 255"] < 0.5 and small[0] > np.log(
 #
 # **1. How many images are there?** How many different images of `side` × `side` pixels with `channels` channels and
 # `levels` intensity levels are possible? The number is huge, so return its logarithm to base 10. What does the result
-# for 32×32 RGB images say about learning from 50,000 of them?
+# for 32×32 RGB images tell you about learning from 50,000 of them?
 
 
 # %% tags=["homework", "solution"]
@@ -404,14 +403,14 @@ found = possible_images(1, 1, 10), possible_images(2, 3, 10), possible_images(32
 assert not np.isclose(found[1], 4), "a pixel has one value per channel: how many values has the whole image?"
 assert not np.isclose(found[1], np.log10(120)), "the values are chosen independently, so the levels are multiplied"
 assert np.allclose(found[:2], [1, 12]), f"one pixel with 10 levels can be 10 images, log10 = 1; got {found[0]}"
-print(f"There are 10^{found[2]:.0f} images. Training images cover nothing of that space: learning works because real")
-print("images are a tiny, regular part of it. An adversarial example can lie where no training image was near.")
+print(f"There are 10^{found[2]:.0f} images, and the training images cover practically none of this space. Learning works")
+print("because real images are a tiny, regular part of it. An adversarial example may be far from every training image.")
 
 # %% [markdown] tags=["homework"] slideshow={"slide_type": "skip"}
 # **2. Predict, then compute: the best of a thousand.** A thousand "networks" guess at random, all on the same 500
 # images. What accuracy does the best of them reach on these images, and what accuracy does the same one reach on new
-# images? Enter your prediction, then write a function that returns both. `guesses` are classes (networks, images), and
-# the first `chosen_on` images are those by which the best network is chosen.
+# images? Enter your prediction, then write a function that returns both. `guesses` is an array of classes (networks,
+# images), and the best network is chosen on the first `chosen_on` images.
 
 # %% tags=["homework"]
 my_prediction = 10.0, 10.0  # percent: on the images it was chosen by, on new images
@@ -435,8 +434,8 @@ print(f"best of 1,000 on the 500 images: {on_chosen:.1%} (predicted: {my_predict
 print(f"the same one on new images:      {on_new:.1%} (predicted: {my_prediction[1]:.1f}%)")
 
 # %% [markdown] tags=["homework"] slideshow={"slide_type": "skip"}
-# The best guesser knew nothing: its accuracy comes from the choice alone. Choosing between real networks by their test
-# accuracy has the same effect, only less visibly.
+# The best guesser knew nothing: only the choice lifts its accuracy above chance level. Choosing between real networks by
+# their test accuracy has the same effect, only a smaller one.
 #
 # **3. How far do averages get you?** Average all training images of each class into one mean image, and predict the
 # class whose mean image is nearest. Which accuracy do you expect, between chance level and that of the network?
@@ -499,8 +498,9 @@ print(f"above 0.97: {(np.array(similarity) > 0.97).sum()} of {len(shown):,}")
 
 # %% [markdown] tags=["homework"] slideshow={"slide_type": "skip"}
 # In CIFAR-10 most of the closest pairs are the same photograph, cropped or coloured differently, or two photographs of
-# one scene: look at some with `figures.labelled_images`. A network may have memorised such an image, so the test
-# accuracy flatters it slightly. Of all 10,000 test images, 3.3% have such a near-duplicate ([Barz and Denzler
-# 2020](https://arxiv.org/abs/1902.00423)). In `sketches`, a high similarity means similar colours and nothing more.
+# one scene: look at some with `figures.labelled_images`. A network may have memorised such an image, so its test
+# accuracy is slightly too high. Of all 10,000 test images, 3.3% have such a near-duplicate in the training set ([Barz
+# and Denzler 2020](https://arxiv.org/abs/1902.00423)). In the sketches, a high similarity means similar colours and
+# nothing more.
 #
 # Next: [02-architecture](02-architecture.ipynb)

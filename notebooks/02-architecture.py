@@ -16,10 +16,10 @@
 # <details><summary>Speaker notes</summary>
 #
 # The assignment asks students to discuss why they made each choice. "VGG does it" is an appeal to authority; the study
-# below is an answer. Short of time: the first bet and the two figures of the study must stay.
+# below is evidence. If you are short of time, keep the first bet and the two figures of the study.
 #
-# **They will ask:** "Is this network still used?" As a teaching example. The record on CIFAR-10 is far above it
-# (03-training gets closer), but each of its parts is found in larger networks, too.
+# **They will ask:** "Is this network still used?" Only as a teaching example. The best networks for CIFAR-10 are far
+# more accurate (03-training gets closer), but larger networks consist of the same parts.
 #
 # </details>
 
@@ -39,7 +39,7 @@ dataset = data.load()
 run = runs.load("vgg3", dataset.name)
 study = ablations.results(dataset.name)
 table = models.layer_table(run.model)
-print(f"{dataset.name}: {dataset.source}; nothing is trained in this notebook")
+print(f"{dataset.source}; nothing is trained in this notebook")
 
 # %% [markdown] tags=["core"] slideshow={"slide_type": "slide"}
 # ## The whole network
@@ -71,11 +71,11 @@ figures.show(
 #
 # Let the class find what stays the same from block to block (the unit) and what changes (the size of the feature maps,
 # the number of filters). The slides' listing ends in softmax; ours ends one step earlier, in logits. Softmax has no
-# weights and never changes which class is first.
+# weights and never changes which class comes first.
 #
-# **They will ask:** "Why 128 units, and why 20% dropout?" Nobody here can say: the slides give no reason. Such numbers
-# are chosen on a validation set. "Why is dropout off when we test?" Because we want one prediction, not a random one;
-# the optional section on dropout measures both modes.
+# **They will ask:** "Why 128 units, and why 20% dropout?" We do not know: the slides give no reason. Such numbers are
+# chosen on a validation set. "Why is dropout off when we test?" Because we want one prediction, not a random one; the
+# optional section on dropout measures both modes.
 #
 # </details>
 
@@ -88,7 +88,7 @@ figures.show(
 # memory; multiply-adds take time.
 #
 # **Bet.** The last block leaves 4×4×128 = 2,048 numbers, and a dense layer with 128 units follows. What fraction of all
-# parameters does this one layer hold, and what fraction of the multiply-adds does it need?
+# parameters does this layer hold, and what fraction of the multiply-adds does it need?
 
 # %% tags=["core", "bet"] slideshow={"slide_type": "skip"}
 my_bet = 10, 10  # percent of the parameters, percent of the multiply-adds
@@ -108,8 +108,8 @@ figures.show(
 )
 
 # %% [markdown] tags=["core", "reveal"] slideshow={"slide_type": "fragment"}
-# A convolution uses each weight again at every position; the dense layer has a separate weight for each. Blocks 2 and 3
-# need equal work: pooling leaves a quarter of the positions, and twice as many filters make each position four times as
+# A convolution reuses each weight at every position; the dense layer has separate weights for each. Blocks 2 and 3 need
+# equal work: pooling leaves a quarter of the positions, and twice as many filters make each position four times as
 # expensive.
 
 # %% tags=["core", "bet"] slideshow={"slide_type": "skip"}
@@ -126,14 +126,14 @@ assert budget.epochs == {"cifar10": 16, "sketches": 8} and len(ablations.VARIANT
 # %% [markdown] tags=["core", "notes"] slideshow={"slide_type": "notes"}
 # <details><summary>Speaker notes</summary>
 #
-# Take the first number by show of hands and let somebody call out the second. Check one layer on the board: the second
-# convolution has 9 · 32 · 32 + 32 = 9,248 parameters. Common wrong answer: 9 · 32, which forgets that each filter reads
-# all input channels.
+# Collect the first number by a show of hands and let somebody call out the second. Check one layer on the board: the
+# second convolution has 9 · 32 · 32 + 32 = 9,248 parameters. A common wrong answer is 9 · 32, which forgets that each
+# filter reads all input channels.
 #
 # **They will ask:** "Then why keep the dense layer?" Later networks drop it and average each channel over its positions
-# (global average pooling; Lin et al. 2014, arXiv:1312.4400). "Are multiply-adds the same as time?" Only roughly:
-# pooling, normalisation and moving data cost time but no multiply-adds. On a processor, two layers with equal counts
-# can differ.
+# (global average pooling; Lin et al. 2014, arXiv:1312.4400). "Do equal multiply-adds take equal time?" Only roughly:
+# pooling, normalisation and moving data take time but no multiply-adds, and two layers with equal counts can run at
+# different speeds.
 #
 # </details>
 
@@ -141,30 +141,30 @@ assert budget.epochs == {"cifar10": 16, "sketches": 8} and len(ablations.VARIANT
 # ## An ablation study
 #
 # An **ablation study** changes one choice, trains the network again by the same recipe, and compares: here the accuracy
-# on the **validation set**, over several **seeds** (other initial weights, another order of the images). Together,
-# all intervals hold with 95% probability; they allow for other seeds and other validation images. Where an interval
-# contains 0, the study shows **no difference**, and says how large one could still be.
+# on the **validation set**, over several **seeds** (other initial weights, another order of the images). With 95%
+# probability, all intervals together contain the true differences; they allow for other seeds and other validation
+# images. Where one contains 0, the study shows **no difference**, and how large one could still be.
 #
 # | change | what it means |
 # | --- | --- |
 # | stride 2 | convolutions that move by two pixels downsample instead of pooling |
 # | skip (residual) connection | adds the input of two convolutions to their output: $y = x + f(x)$ |
-# | Glorot initialisation | smaller initial weights, derived without ReLU |
+# | Glorot initialisation | smaller initial weights, derived without regard to ReLU |
 # | batch normalisation | brings each channel to mean 0 and variance 1 in each training step |
 # | augmentation | random translation and horizontal flip of the training images |
 
 # %% [markdown] tags=["core", "notes"] slideshow={"slide_type": "notes"}
 # <details><summary>Speaker notes</summary>
 #
-# One recipe for all: SGD with momentum 0.9, learning rate up to 0.05, batches of 128, 16 epochs on CIFAR-10 (8 on the
-# sketches). A batch is the set of images of one training step, an epoch is one pass through all training images; both
-# come back in 03. Up to four seeds per network; `python -m helpers.ablations` adds those that are missing, and this
-# notebook then reads them.
+# The recipe is the same for all: SGD with momentum 0.9, a learning rate of up to 0.05, batches of 128, 16 epochs on
+# CIFAR-10 (8 on the sketches). A batch is the set of images of one training step, an epoch is one pass through all
+# training images; 03 explains both. There are up to four seeds per network; `python -m helpers.ablations` trains those
+# that are missing, and this notebook then reads them.
 #
-# **They will ask:** "Why not judge by the test set?" Fourteen comparisons would choose the network, and the test
-# accuracy would no longer be that of new images (01). "Why are the intervals so wide?" They are widened for fourteen
-# comparisons at once (Bonferroni): at 95% each, about half of such studies would report a difference even if no change
-# had any effect.
+# **They will ask:** "Why not compare on the test set?" We would then choose the network by fourteen looks at the test
+# set, and its accuracy there would overstate that on new images (01). "Why are the intervals so wide?" They are widened
+# for fourteen comparisons at once (Bonferroni): at 95% each, about half of such studies would report a difference even
+# if no change had any effect.
 #
 # </details>
 
@@ -181,7 +181,7 @@ my_choice = "glorot"
 # %% tags=["core", "reveal"] slideshow={"slide_type": "subslide"}
 figures.show(
     figures.ablations(findings.rows(findings.LAYERS, study), study.get("baseline"), findings.limits(study)),
-    findings.caption(findings.LAYERS, study, dataset.name),
+    findings.caption(findings.LAYERS, study, dataset.title),
 )
 
 # %% tags=["core", "reveal"] slideshow={"slide_type": "subslide"}
@@ -191,39 +191,40 @@ figures.show_table(headings, findings.answers(findings.LAYERS, study))
 # %% tags=["core", "reveal"] slideshow={"slide_type": "subslide"}
 figures.show(
     figures.ablations(findings.rows(findings.OPERATIONS, study), study.get("baseline"), findings.limits(study)),
-    findings.caption(findings.OPERATIONS, study, dataset.name),
+    findings.caption(findings.OPERATIONS, study, dataset.title),
 )
 
 # %% tags=["core", "reveal"] slideshow={"slide_type": "subslide"}
 figures.show_table(headings, findings.answers(findings.OPERATIONS, study))
 
 # %% [markdown] tags=["core", "reveal"] slideshow={"slide_type": "fragment"}
-# Brackets name what a change drags along: fewer blocks leave larger feature maps, so the dense layer grows. Every
-# verdict holds for its budget: in a longer run, regularisation may have more to do.
+# Brackets name what else a change alters: fewer blocks leave larger feature maps, so the dense layer grows. Every
+# verdict holds for this training budget: in longer runs, regularisation may matter more.
 
 # %% tags=["core", "bet"] slideshow={"slide_type": "skip"}
 choices = "two-blocks", "one-5x5", "constant-filters", "average-pooling", "strided-convolution", "glorot", "no-dropout"
 print(f"your bet: {findings.finding(my_choice, study)}")
-print(f"most costly of these so far: {findings.costliest(choices, study)}")
+print(findings.costliest(choices, study))
 
 # %% [markdown] tags=["core", "notes"] slideshow={"slide_type": "notes"}
 # <details><summary>Speaker notes</summary>
 #
-# Read one row aloud: dot, interval, verdict, price. Filled dots are decided. Common wrong answer: "its mean is higher,
-# so it is better". Ask what would narrow an interval (more seeds, more validation images).
+# Read one row aloud: dot, interval, verdict, cost. A common wrong answer is "its mean is higher, so it is better". Ask
+# what would narrow an interval (more seeds, more validation images). A dot without an interval is a single run: it shows
+# what happened once, and decides nothing.
 #
 # **They will ask:**
 #
-# - "Why does max pooling stay if it is undecided?" Because the slides, like VGG, chose it, and the table shows whether
-#   anything measured speaks against it. Springenberg et al. 2015 (arXiv:1412.6806) found that strided convolutions can
-#   replace it.
-# - "Why not more layers?" The table has both ways, a fourth block and four convolutions per block, with their price.
-#   Plain networks get worse when they are much deeper, even on their training images (He et al. 2016,
-#   arXiv:1512.03385).
+# - "Why keep max pooling if the study does not favour it?" Because the slides, like VGG, chose it; read from the table
+#   whether anything measured speaks against it. Springenberg et al. 2015 (arXiv:1412.6806) found that strided
+#   convolutions can replace it.
+# - "Why not more layers?" The table shows two ways, a fourth block and four convolutions per block, and what they cost.
+#   Much deeper plain networks get worse, even on their training images (He et al. 2016, arXiv:1512.03385).
 # - "Is that the vanishing gradient?" He et al. argue that this is unlikely (their section 4.1): with batch
-#   normalisation their plain networks keep healthy gradients. They suspect slow convergence and leave the cause open.
-# - "Are two 3×3 not cheaper than one 5×5?" Only while the number of channels grows by less than 16/9; exercise
-#   2 shows it.
+#   normalisation, the gradients of their plain networks do not vanish. They suspect slow convergence and leave the
+#   cause open.
+# - "Are two 3×3 not cheaper than one 5×5?" Only if the number of channels grows by a factor below 16/9; exercise 2
+#   shows this.
 #
 # </details>
 
@@ -236,18 +237,17 @@ Markdown(f"## What the study says\n\n{findings.recap(study)}")
 # - **The parts**: convolutions, ReLU and pooling in blocks, then a dense layer and logits.
 # - **Parameters and work are in different places**: one dense layer holds the most parameters and does almost no work.
 # - **A reason is a hypothesis**: an ablation study tests it, with an interval, for a stated budget. "No difference
-#   larger than so many points" is a result, too.
+#   larger than x points" is a result, too.
 #
 # Next: how does this network learn? [03-training](03-training.ipynb)
 
 # %% [markdown] tags=["core", "notes"] slideshow={"slide_type": "notes"}
 # <details><summary>Speaker notes</summary>
 #
-# Ask which choice of the slides the class would change after this. A good answer names a row, its interval and its
-# price.
+# Ask which of the slides' choices the class would now change. A good answer names a row, its interval and its cost.
 #
-# **They will ask:** "Can I use these results for my own network?" As hypotheses: another network, recipe or data set is
-# another budget. `helpers/ablations.py` shows how little code a study takes.
+# **They will ask:** "Do these results hold for my own network?" Treat them as hypotheses: with another network, recipe
+# or data set they may not hold. `helpers/ablations.py` shows how little code a study takes.
 #
 # </details>
 
@@ -255,8 +255,8 @@ Markdown(f"## What the study says\n\n{findings.recap(study)}")
 # ## Optional: every number of the study
 #
 # The **generalisation gap** is the training accuracy minus the validation accuracy. A narrow gap alone does not make a
-# network better: one that learns little has one, too. All numbers are rounded; the figures' differences were
-# taken before rounding.
+# network better: a network that learns little has one, too. The figures above take differences before rounding, so
+# rounded numbers may differ from them in the last digit.
 
 # %% tags=["optional"] slideshow={"slide_type": "skip"}
 rows = []
@@ -272,9 +272,10 @@ print(f"{epochs} epochs each; {missing} training runs are still missing")
 # %% [markdown] tags=["optional"] slideshow={"slide_type": "skip"}
 # ## Optional: what one unit can see
 #
-# A unit of the first convolution depends on 3×3 pixels. A unit of the second depends on 3×3 such units, and so on 5×5
-# pixels. Pooling doubles the distance between neighbouring units, and everything grows twice as fast. With the
-# **receptive field** $r$, the distance $s$ of neighbouring units in pixels, and a window of width $k$:
+# A unit of the first convolution depends on 3×3 pixels. A unit of the second depends on 3×3 such units, and therefore on
+# 5×5 pixels. Pooling doubles the distance between neighbouring units, so from there on each layer adds twice as many
+# pixels. With the width $r$ of the **receptive field**, the distance $s$ between neighbouring units in pixels, and a
+# window of width $k$:
 #
 # $$r \leftarrow r + (k - 1)\,s, \qquad \text{then, for a layer with stride 2,}\quad s \leftarrow 2 s$$
 
@@ -287,11 +288,12 @@ for layer in table:
 figures.show_table(["layer", "output", "parameters", "multiply-adds", "receptive field"], layers)
 
 # %% [markdown] tags=["optional"] slideshow={"slide_type": "skip"}
-# 5, 14, 32 at the ends of the blocks: the usual argument for three blocks is that only the third spans the image. Two
-# facts weaken it. The dense layer spans the image after any number of blocks. And 32 is the *theoretical* receptive
-# field; central pixels reach a unit along many more paths than those at the edge, so the **effective** receptive field
-# is smaller ([Luo et al. 2016](https://arxiv.org/abs/1701.04128)). Measure it: how strongly does each pixel influence
-# the middle unit of each block's last convolution?
+# At the last convolutions of the three blocks, the receptive field is 5, 14 and 32 pixels wide. The usual argument for
+# three blocks is that only the third spans the image. Two facts weaken it. The dense layer spans the image after any
+# number of blocks. And 32 is the *theoretical* receptive field: central pixels reach a unit along many more paths than
+# those at the edge, so the **effective** receptive field is smaller ([Luo et al.
+# 2016](https://arxiv.org/abs/1701.04128)). Let us measure it: how strongly does each pixel influence the middle unit of
+# each block's last convolution?
 
 # %% tags=["optional"] slideshow={"slide_type": "skip"}
 def block_ends(network):
@@ -312,7 +314,7 @@ for end in block_ends(run.model):
 
 # %% tags=["optional"] slideshow={"slide_type": "skip"}
 def spans(influence):
-    """Widths in pixels: of everything that has influence, and of the centre that has 90% of it along its columns."""
+    """Two widths in columns of pixels: of all that have influence, and of the central ones that have 90% of it."""
     columns = influence.sum(axis=0)
     centre = np.average(np.arange(32), weights=columns)
     nearest = np.argsort(abs(np.arange(32) - centre))
@@ -325,21 +327,21 @@ measured = [spans(one) for one in influence]
 titles = [f"block {block}: {all_} pixels,\n90% within {most}" for block, (all_, most) in enumerate(measured, start=1)]
 figures.show(
     figures.receptive_fields(running, influence, titles),
-    "The pixels that influence the middle unit at the end of each block: "
+    "The pixels that influence the middle unit at the end of each block span "
     f"{', '.join(str(all_) for all_, _ in measured)} columns; 90% of the influence comes from "
-    f"{', '.join(str(most) for _, most in measured)} columns.",
+    f"{', '.join(str(most) for _, most in measured)} columns. In block 3, two of the 32 columns of the receptive field "
+    "lie outside the image, because the unit is not exactly in the middle.",
 )
 
 # %% tags=["optional"] slideshow={"slide_type": "skip"}
-# Block 3 has an even number of units per row: its "middle" one is half a unit off, and two columns fall off the image.
 assert [all_ for all_, _ in measured] == [5, 14, 30] and measured[2][1] < 30
 
 # %% [markdown] tags=["optional"] slideshow={"slide_type": "skip"}
 # ## Optional: max, average, or stride 2?
 #
-# Three ways to downsample, none with a parameter of its own: keep the largest of each 2×2 values, keep their mean, or
-# keep one of the four. Take the feature maps of block 1 for 200 images, shift the images by one pixel, and ask how much
-# of a feature map's maximum is left, and how much the result changes.
+# There are three ways to downsample, none with parameters of its own: keep the largest of each 2×2 values, keep their
+# mean, or keep one of the four. Take the feature maps of block 1 for 200 images. How much of a feature map's maximum
+# remains, and how much does the result change if the images are shifted by one pixel?
 
 # %% tags=["optional"] slideshow={"slide_type": "skip"}
 first_maps = keras.Model(run.model.inputs[0], block_ends(run.model)[0].output)
@@ -355,7 +357,7 @@ for name, way in ways.items():
     peak = small.max(axis=(1, 2)).sum() / still.max(axis=(1, 2)).sum()
     kept[name] = peak, np.linalg.norm(small - small_shifted) / np.linalg.norm(small)
 rows_of_ways = [(name, f"{peak:.0%}", f"{change:.0%}") for name, (peak, change) in kept.items()]
-figures.show_table(["downsampled by", "maximum that is left", "change after a shift of one pixel"], rows_of_ways)
+figures.show_table(["downsampled by", "maximum that remains", "change after a shift of one pixel"], rows_of_ways)
 
 # %% tags=["optional"] slideshow={"slide_type": "skip"}
 assert kept["max"][0] == 1 > max(kept["average"][0], kept["stride 2"][0])
@@ -364,7 +366,7 @@ assert kept["average"][1] < kept["max"][1] < kept["stride 2"][1]
 # %% [markdown] tags=["optional"] slideshow={"slide_type": "skip"}
 # Max pooling keeps every maximum, by definition. Averaging lowers maxima and changes least under the shift. Keeping one
 # value of four changes most, but saves three quarters of the convolution's work, because the other values need not be
-# computed. None of this says which network classifies best: that is what the study measures.
+# computed. None of this tells us which network classifies best; for that we need the study.
 
 # %% [markdown] tags=["optional"] slideshow={"slide_type": "skip"}
 # ## Optional: the feature maps of one image
@@ -378,13 +380,13 @@ end_titles = [f"block {n}\n{block.shape[0]}×{block.shape[1]}" for n, block in e
 figures.show(
     figures.feature_maps(running, ends, end_titles),
     f"The running image ({data.CLASS_NAMES[label]}) and the six most strongly activated channels at the end of each "
-    f"block. Fraction of active units: {', '.join(active)}.",
+    f"block. Of all units, {', '.join(active[:-1])} and {active[-1]} are active.",
 )
 
 # %% [markdown] tags=["optional"] slideshow={"slide_type": "skip"}
 # The feature maps of block 1 still look like the image; those of block 3 have 8×8 positions and no longer do. Do not
-# name a channel after one image: six channels and one image illustrate, and prove nothing. To test "this channel
-# responds to wheels", look at the images that activate it most, and at those that do not.
+# name a channel after what it shows on one image. To test "this channel responds to wheels", look at the images that
+# activate it most, and at images with wheels that do not activate it.
 
 # %% [markdown] tags=["optional"] slideshow={"slide_type": "skip"}
 # ## Optional: why ReLU?
@@ -413,15 +415,16 @@ relu = gradient_norms(keras.activations.relu, keras.initializers.HeUniform)
 sigmoid = gradient_norms(keras.activations.sigmoid, keras.initializers.GlorotUniform)
 figures.show(
     figures.layer_by_layer({"ReLU": [relu], "sigmoid": [sigmoid]}, "norm of the gradient", names=places),
-    "Gradient at each layer of an untrained network. From the last layer to the first it changes by a factor of "
-    f"{relu[0] / relu[-1]:.2g} with ReLU and {sigmoid[0] / sigmoid[-1]:.2g} with sigmoid.",
+    "Norm of the gradient at each layer of an untrained network. At the first layer it is "
+    f"{relu[0] / relu[-1]:.1f} times as large as at the last with ReLU, and {sigmoid[-1] / sigmoid[0]:,.0f} times "
+    "smaller with sigmoid.",
 )
 assert sigmoid[0] / sigmoid[-1] < 1e-3 < relu[0] / relu[-1]
 
 # %% [markdown] tags=["optional"] slideshow={"slide_type": "skip"}
 # With sigmoids the gradient **vanishes** on its way to the first layers, and they hardly learn. With ReLU it arrives.
-# The price: a unit that is inactive for every image passes no gradient to its own weights (a **dead** unit). It can
-# recover only when earlier layers change and make its inputs different.
+# ReLU has a drawback, though: a unit that is inactive for every image passes no gradient to its own weights (a **dead**
+# unit). It recovers only if earlier layers change and with them its inputs.
 
 # %% [markdown] tags=["optional"] slideshow={"slide_type": "skip"}
 # ## Optional: why He initialisation?
@@ -438,7 +441,7 @@ assert sigmoid[0] / sigmoid[-1] < 1e-3 < relu[0] / relu[-1]
 # $$\text{He:}\quad \operatorname{Var}(w) = \frac{2}{n_\text{in}} \qquad\qquad
 # \text{Glorot:}\quad \operatorname{Var}(w) = \frac{2}{n_\text{in} + n_\text{out}}$$
 #
-# This is about the mean over all draws, and it knows neither padding nor pooling. So measure single draws on images.
+# This calculation averages over all draws and ignores padding and pooling, so we also measure single draws on images.
 
 # %% tags=["optional"] slideshow={"slide_type": "skip"}
 def second_moments(initializer, seed):
@@ -457,17 +460,19 @@ moments = {name: np.array([second_moments(kind, seed) for seed in range(3)]) for
 shrink = {name: np.exp(np.log(rows[:, 0] / rows[:, 5]).mean()) for name, rows in moments.items()}
 figures.show(
     figures.layer_by_layer(moments, "mean of z²", names=places),
-    "Size of the signal in three untrained networks of each kind. From the first to the sixth convolution it shrinks "
-    f"by a factor of {shrink['He']:.1f} with He initialisation and {shrink['Glorot']:.0f} with Glorot's.",
+    "Mean of z² in three untrained networks of each kind. At the sixth convolution it is "
+    f"{1 / shrink['He']:.1f} times as large as at the first with He initialisation, and {shrink['Glorot']:.0f} times "
+    "smaller with Glorot's.",
 )
-print(findings.finding("glorot", study))
+print(f"The study of this notebook: {findings.finding('glorot', study)}")
 assert shrink["He"] < 4 and shrink["Glorot"] > 10 * shrink["He"]
 
 # %% [markdown] tags=["optional"] slideshow={"slide_type": "skip"}
-# With He the signal keeps its order of magnitude. With Glorot it fades: the factor of 2 is missing at each ReLU, and
-# more where channels grow, because $n_\text{out}$ exceeds $n_\text{in}$. Whether this matters depends on depth: in the
-# paper that introduced it ([He et al. 2015](https://arxiv.org/abs/1502.01852)), a network of 22 layers converges with
-# both, only later with Glorot's, and one of 30 layers converges with He's alone.
+# With He initialisation the signal keeps its order of magnitude. With Glorot's it fades: the factor of 2 is missing at
+# each ReLU, and even more where channels grow, because $n_\text{out}$ exceeds $n_\text{in}$. Whether this matters
+# depends on depth: in the paper that introduced He initialisation ([He et al.
+# 2015](https://arxiv.org/abs/1502.01852)), a network of 22 layers converges with both, but later with Glorot's, and one
+# of 30 layers converges only with He's.
 
 # %% [markdown] tags=["optional"] slideshow={"slide_type": "skip"}
 # ## Optional: dropout has two modes
@@ -487,8 +492,8 @@ for mode in (True, False):
     print(f"    accuracy on 256 test images: {correct.mean():.1%}")
 
 # %% [markdown] tags=["optional"] slideshow={"slide_type": "skip"}
-# With dropout on, each forward pass samples another subnetwork. So switch it **off** whenever you evaluate, show or
-# attack a network. Keras' training accuracy is measured with dropout *on*; 03-training draws both.
+# With dropout on, each forward pass samples another subnetwork. So switch it **off** whenever you evaluate or attack a
+# network. Keras measures training accuracy with dropout *on*; 03-training shows both.
 
 # %% [markdown] tags=["optional"] slideshow={"slide_type": "skip"}
 # ## Optional: why logits and not softmax?
@@ -518,7 +523,7 @@ print("computed from the logits:  ", exact.numpy(), tape.gradient(exact, confide
 
 # %% tags=["optional"] slideshow={"slide_type": "skip"}
 def gradient_left(skip, seed, depth=50, channels=16):
-    """The fraction of the gradient's norm that is left behind 0, 1, …, `depth` untrained layers, passed backwards."""
+    """The fraction of the gradient's norm that remains after 0, 1, …, `depth` untrained layers of a backward pass."""
     rng = np.random.default_rng(seed)
 
     def he_uniform(inputs):
@@ -545,16 +550,17 @@ after_6, after_50 = (np.exp(np.log(plain[:, layer]).mean()) for layer in (6, 50)
 lowest = np.min(stacks["with skip\nconnections"])
 figures.show(
     figures.layer_by_layer(stacks, "fraction of the gradient", xlabel="layers passed", mark=(6, "this network")),
-    f"Gradient that is left behind so many layers, three random stacks of each kind. Plain: {after_6:.0%} after six "
-    f"layers, {after_50:.1%} after fifty. With skip connections it never falls below {lowest:.0%}.",
+    f"The fraction of the gradient that remains on its way back, in three random stacks of each kind. In plain stacks "
+    f"it is {after_6:.0%} after six layers and {after_50:.1%} after fifty (geometric means). With skip connections it "
+    f"never falls below {lowest:.0%}.",
 )
 assert after_50 < 0.1 * after_6 and lowest > after_6
 
 # %% [markdown] tags=["optional"] slideshow={"slide_type": "skip"}
-# Each plain layer keeps most of the gradient, but not all, and fifty such factors multiply. (The branch is divided by
-# √50 so that the sums do not grow; residual networks leave this to batch normalisation.) Beware of the usual conclusion
-# that skip connections win *because* they cure vanishing gradients: He et al. train plain networks with batch
-# normalisation, find healthy gradients, and still see the deeper one do worse ([He et al.
+# Each plain layer passes on most of the gradient, but not all of it, and fifty such factors multiply. (We divide the
+# branch by √50 to limit the growth of the sums; residual networks leave this to batch normalisation.) Beware of the
+# usual conclusion that skip connections help *because* they cure vanishing gradients: He et al. trained plain networks
+# with batch normalisation, found gradients that did not vanish, and the deeper network still did worse ([He et al.
 # 2016](https://arxiv.org/abs/1512.03385), section 4.1).
 
 # %% [markdown] tags=["homework"] slideshow={"slide_type": "skip"}
@@ -586,7 +592,7 @@ print("correct: the third convolution has", *found)
 # convolutions have 18 weights for every 25 of a single 5×5. First write down a prediction: is the pair cheaper in
 # *our* blocks, which go from 3 to 32, from 32 to 64 and from 64 to 128 channels? Then write `price_of_pair(before,
 # after)`: the weights of the pair (`before` → `after` → `after`) divided by those of one 5×5 (`before` → `after`),
-# biases left out. From which ratio of `after` to `before` on is the pair the dearer choice?
+# without biases. At which ratio of `after` to `before` does the pair become more expensive?
 
 # %% tags=["homework", "solution"] jupyter={"source_hidden": true}
 def price_of_pair(before, after):
@@ -596,11 +602,11 @@ def price_of_pair(before, after):
 # %% tags=["homework", "check"]
 found = price_of_pair(32, 64)
 assert abs(found - 18 / 25) > 0.01, "18/25 assumes that the channels stay the same: the second convolution has more"
-assert abs(found - 1 / 1.08) > 0.01, "that is the price of the 5×5, divided by that of the pair: turn it around"
+assert abs(found - 1 / 1.08) > 0.01, "that is the 5×5 divided by the pair: take the inverse"
 assert abs(found - 1.08) < 0.001 and abs(price_of_pair(64, 64) - 0.72) < 0.001, f"{found}: each has 9·C_in·C_out"
 for channels in ((3, 32), (32, 64), (64, 128)):
     print(f"{channels[0]:3} → {channels[1]:3}: the pair has {price_of_pair(*channels):.2f} times the weights")
-print("dearer as soon as after / before exceeds 16/9, so in each of our blocks; cheaper with equal channels")
+print("more expensive if after / before exceeds 16/9, as in each of our blocks; cheaper with equal channels")
 
 # %% [markdown] tags=["homework"] slideshow={"slide_type": "skip"}
 # **3. Any number of blocks.** Write `vgg_parameters(filters)`: all parameters of our network with one block for each
@@ -623,12 +629,12 @@ assert found != 65_568 + 8 * 8 * 64 * 128 + 128 * 10, "the convolutions are corr
 assert found == ablations.network((32, 64)).count_params() and vgg_parameters((32, 64, 128)) == 550_570, f"{found}"
 for filters in ((32,), (32, 64), (32, 64, 128), (32, 64, 128, 256)):
     print(f"blocks: {len(filters)}  parameters: {vgg_parameters(filters):9,}")
-print("each pooling quarters the dense layer's input; the filters of a late block soon weigh more than that saves")
+print("each pooling leaves the dense layer fewer inputs; the filters of a fourth block cost more than that saves")
 
 # %% [markdown] tags=["homework"] slideshow={"slide_type": "skip"}
 # **4. A residual unit.** Write `residual_unit(x, filters)` with Keras layers: two 3×3 convolutions with "same" padding,
-# a ReLU after the first; then the unit's input is added, and a ReLU follows. Where the number of channels changes, a
-# 1×1 convolution adapts the input.
+# and a ReLU after the first; then add the unit's input and apply a ReLU. Where the number of channels changes, a 1×1
+# convolution adapts the input.
 
 # %% tags=["homework", "solution"] jupyter={"source_hidden": true}
 def residual_unit(x, filters):

@@ -14,8 +14,8 @@
 # %% [markdown] tags=["core", "notes"] slideshow={"slide_type": "notes"}
 # <details><summary>Speaker notes</summary>
 #
-# The point: an accuracy leaves out how far chance moves it, and which errors it consists of. A common wrong answer is
-# "more test images make the network better". They only make the estimate more precise.
+# The point: an accuracy does not tell you how much of it is chance, nor which errors the network makes. A common wrong
+# answer is "more test images make the network better". They only make the estimate more precise.
 #
 # They will ask: *why not judge the network by its loss?* The loss also counts how confident each prediction is. It is
 # what training reduces, but a user wants correct predictions. Calibration, in the optional part, asks whether the
@@ -41,7 +41,7 @@ other = evaluation.predictions(runs.load("fast", dataset.name).model, dataset.x_
 probability = evaluation.softmax(logits)
 predicted = probability.argmax(axis=1)
 correct = predicted == labels
-print(f"{dataset.name}: {dataset.source}; {len(labels):,} test images, none of them used for training")
+print(f"{dataset.source}; {len(labels):,} test images, none of them used for training")
 
 # %% [markdown] tags=["core"] slideshow={"slide_type": "slide"}
 # ## How precise is an accuracy?
@@ -52,13 +52,14 @@ print(f"{dataset.name}: {dataset.source}; {len(labels):,} test images, none of t
 
 # %% tags=["core"]
 counted = [("the slides (CIFAR-10)", round(10_000 * runs.SLIDES["test"]), 10_000)]
-counted += [(f"vgg3, {len(labels):,} {dataset.name} images", correct.sum(), len(labels))]
+counted += [(f"vgg3 on {len(labels):,} test images", correct.sum(), len(labels))]
 if len(labels) > len(labels[shown]):
-    counted += [(f"vgg3, the first {len(labels[shown]):,} of them", correct[shown].sum(), len(labels[shown]))]
+    counted += [(f"vgg3 on the first {len(labels[shown]):,}", correct[shown].sum(), len(labels[shown]))]
 rows = [(name, count / n, *evaluation.wilson_interval(count, n)) for name, count, n in counted]
 figures.show(
     figures.intervals(rows),
-    "Test accuracies with 95% confidence intervals (Wilson's, which also hold for few images and near 100%): "
+    f"Test accuracies, ours on {dataset.title}, with 95% confidence intervals (Wilson's, which also hold for few images "
+    "and near 100%): "
     + "; ".join(f"{name} {100 * low:.1f} to {100 * high:.1f}%" for name, _, low, high in rows)
     + ".",
 )
@@ -66,34 +67,34 @@ figures.show(
 # %% [markdown] tags=["core", "notes"] slideshow={"slide_type": "notes"}
 # <details><summary>Speaker notes</summary>
 #
-# The point: four times as many images halve the interval. About ±0.8 points belong to 10,000 images and an accuracy
-# near 80%. A common wrong guess is ±0.1, because 10,000 feels like a lot.
+# The point: four times as many images halve the interval. With 10,000 images and an accuracy near 80%, it is about ±0.8
+# points. A common wrong guess is ±0.1, because 10,000 feels like a lot.
 #
-# They will ask: *what is not in the interval?* Another training run of the same recipe, and images from another source.
-# Both move the accuracy as well: 02 shows several seeds, and Recht et al. (2019, arXiv:1902.10811) collected new
-# images.
+# They will ask: *what does the interval leave out?* Another training run of the same recipe, and images from another
+# source. Both change the accuracy as well: 02 shows several seeds, and Recht et al. (2019, arXiv:1902.10811) collected
+# new images.
 #
 # They will ask: *why Wilson's interval?* The simple one, ±1.96 standard deviations, is nearly the same here, but for 7
 # of 8 images it would reach beyond 100%. Source: Wilson, *Probable Inference, the Law of Succession, and Statistical
 # Inference*, 1927.
 #
-# If the first 1,017 images are in the figure: in the copy of CIFAR-10 that we used, only their pixels are the original
-# ones; the others went through JPEG once, which lowers the accuracy on all 10,000.
+# If the figure shows the first 1,017 images: in the copy of CIFAR-10 that we used, only these test images have their
+# original pixels. The others went through JPEG once, which may lower the accuracy on them.
 #
 # </details>
 
 # %% [markdown] tags=["core"] slideshow={"slide_type": "subslide"}
 # ## Two networks on the same images
 #
-# Such accuracies are **paired**: only images on which exactly one of the two is correct tell them apart (McNemar's
+# Such accuracies are **paired**: only images on which exactly one network is correct tell the two apart (McNemar's
 # test).
 
 # %% tags=["core"]
 compared = evaluation.paired_comparison(correct, other == labels)
 unpaired = np.hypot(*(evaluation.ci_half_width(np.mean(hits), len(labels)) for hits in (correct, other == labels)))
 print(f"only vgg3 correct: {compared.only_first:,} images; only fast correct: {compared.only_second:,}")
-print(f"vgg3 − fast: {100 * compared.difference:+.2f} ± {100 * compared.half_width:.2f} points, paired")
-print(f"             {100 * compared.difference:+.2f} ± {100 * unpaired:.2f} points, if they were not")
+print(f"vgg3 − fast: {100 * compared.difference:+.2f} ± {100 * compared.half_width:.2f} points, as paired results")
+print(f"             {100 * compared.difference:+.2f} ± {100 * unpaired:.2f} points, if treated as unpaired")
 verdict = "more than chance explains" if compared.p_value < 0.05 else "no more than chance may explain"
 print(f"McNemar's test: p = {compared.p_value:.2g}, {verdict} for these two trained networks")
 
@@ -104,8 +105,8 @@ assert compared.half_width < unpaired, "pairing must make the interval narrower"
 # <details><summary>Speaker notes</summary>
 #
 # The point: images that both networks get right, or both get wrong, say nothing about which of them is better. Errors
-# on the same images are correlated, so the paired interval is narrower. `fast` is the network with the short recipe of
-# 03.
+# on the same images are correlated, so the paired interval is narrower. `fast` is a network that an optional section of
+# 03 trains by a shorter recipe.
 #
 # They will ask: *does this show that one recipe is better?* No. It compares two sets of weights. For recipes, repeat
 # the training with several seeds (02). Source: McNemar, *Note on the Sampling Error of the Difference Between
@@ -117,7 +118,7 @@ assert compared.half_width < unpaired, "pairing must make the interval narrower"
 # %% [markdown] tags=["core", "bet"] slideshow={"slide_type": "slide"}
 # ## Which errors?
 #
-# **Your bet:** images of which class are most often taken for which other class?
+# **Your bet:** which class is most often mistaken for which other class?
 
 # %% tags=["core", "bet"]
 my_bet = ("airplane", "ship")  # true class, predicted class
@@ -132,13 +133,13 @@ top = " and ".join(f"{true} → {other}" for true, other, count in pairs if coun
 figures.show(
     figures.confusion(matrix, names),
     f"Confusion matrix of vgg3. Most frequent error: {top}, {pairs[0][2]} of {matrix[0].sum():,} images of the true "
-    f"class. Of all errors, {within:.0%} stay among the animals or among the vehicles; errors spread evenly over the "
-    f"other classes would do so in {by_chance:.0%} of cases.",
+    f"class. Of all errors, {within:.0%} are among the animals or among the vehicles; of errors spread evenly over the "
+    f"other classes, {by_chance:.0%} would be.",
 )
 
 # %% [markdown] tags=["core", "reveal"] slideshow={"slide_type": "fragment"}
-# A row of this **confusion matrix** shows how the images of one class are predicted. The errors are plausible: most
-# stay among animals or among vehicles.
+# A row of this **confusion matrix** shows how the images of one class are predicted. The errors are plausible: most are
+# among animals or among vehicles.
 
 # %% tags=["core"] slideshow={"slide_type": "skip"}
 assert within > max(0.5, by_chance), "errors are not plausible in this sense"
@@ -152,11 +153,11 @@ print("the five most frequent: " + ", ".join(f"{true} → {other} {count}" for t
 # <details><summary>Speaker notes</summary>
 #
 # The point: a network confuses what people would confuse. Collect bets by a show of hands before you run the next cell.
-# On CIFAR-10, expect cat and dog. The shades follow square roots, so that small percentages can be seen, and the scale
-# is the same for all confusion matrices of the series.
+# On CIFAR-10, most people say cat and dog. Shades are proportional to square roots, so that small percentages remain
+# visible; the scale is the same for all confusion matrices of the series.
 #
 # They will ask: *is the matrix symmetric?* No. On CIFAR-10, compare airplane → ship with ship → airplane, or horse →
-# dog with dog → horse: a network may favour one of two classes.
+# dog with dog → horse: a network may predict one of two similar classes more often.
 #
 # They will ask: *what are precision and recall?* The recall of a class is on the diagonal; see the optional part.
 #
@@ -177,9 +178,9 @@ figures.show(
 )
 
 # %% [markdown] tags=["core"] slideshow={"slide_type": "fragment"}
-# A high probability proves nothing: the network must distribute 100% over ten classes, whatever it sees. Labels can be
-# wrong, too: a check of 275 test images of CIFAR-10 found [54 wrong labels](https://arxiv.org/abs/2103.14749), a lower
-# bound for all 10,000.
+# A high probability proves nothing: the network must distribute 100% over ten classes, whatever the image shows. Labels
+# can be wrong, too: a check of 275 test images of CIFAR-10 found [54 wrong
+# labels](https://arxiv.org/abs/2103.14749), a lower bound for all 10,000.
 
 # %% [markdown] tags=["core", "notes"] slideshow={"slide_type": "notes"}
 # <details><summary>Speaker notes</summary>
@@ -188,9 +189,9 @@ figures.show(
 # same confidence. Let the class judge two images: label, image or network?
 #
 # They will ask: *so can no network reach 100%?* It could, by reproducing wrong labels, but it should not: at least half
-# a percent of the labels are wrong. An algorithm had selected those 275 images as suspicious; the other 9,725 were not
-# looked at. Source: Northcutt, Athalye and Mueller, *Pervasive Label Errors in Test Sets*, 2021, arXiv:2103.14749. In
-# the drawn stand-in every label is correct, because the program that drew the image also wrote its label.
+# a percent of the labels are wrong. An algorithm had selected those 275 images as suspicious; nobody checked the other
+# 9,725. Source: Northcutt, Athalye and Mueller, *Pervasive Label Errors in Test Sets*, 2021, arXiv:2103.14749. In the
+# drawn stand-in every label is correct, because the program that drew the image also wrote its label.
 #
 # </details>
 
@@ -207,7 +208,7 @@ figures.show(
 # %% [markdown] tags=["core", "notes"] slideshow={"slide_type": "notes"}
 # <details><summary>Speaker notes</summary>
 #
-# The point to repeat: no accuracy without an interval, and no trust in a probability alone.
+# Repeat the point: report no accuracy without an interval, and do not trust a probability alone.
 #
 # They will ask: *which accuracy should we report, then?* The one on the test set, measured once, with its interval and
 # with the number of training runs. Source: Bouthillier et al., *Accounting for Variance in Machine Learning
@@ -247,8 +248,8 @@ figures.show(
 #
 # **Temperature scaling** divides the logits by a temperature T before the softmax. T > 1 makes a network less
 # confident, T < 1 more; the predictions do not change. T is fitted on validation images. This network was trained on
-# all training images, so none of them is new to it. We therefore set aside half of the test images as a validation set
-# for T, and evaluate on the other half.
+# all training images, so none of them is new to it. We therefore use half of the test images as a validation set for T,
+# and evaluate on the other half.
 
 # %% tags=["optional"] slideshow={"slide_type": "skip"}
 validation, rest = np.array_split(np.random.default_rng(0).permutation(len(labels)), 2)
@@ -276,16 +277,17 @@ print(f"A likely reason: {reasons[bool(gap > 0)]}.")
 
 # %% [markdown] tags=["optional"] slideshow={"slide_type": "skip"}
 # Source: Guo et al., [*On Calibration of Modern Neural Networks*](https://arxiv.org/abs/1706.04599), 2017. They found
-# large networks to be overconfident, and a single temperature to be as good as more complicated remedies. The ECE
-# depends on the bins: dots of few predictions scatter.
+# large networks to be overconfident, and a single temperature to work as well as more complicated remedies. The ECE
+# depends on the choice of bins, and bins with few predictions scatter.
 
 # %% [markdown] tags=["homework"] slideshow={"slide_type": "skip"}
 # ## Exercises
 #
 # Write each function, then run the cell below it: it checks your function and gives a hint if something is wrong.
 #
-# **1. Animal or vehicle?** Compute from a confusion matrix how often the network at least tells animals from vehicles.
-# `vehicle` is a boolean array that marks the vehicles among the classes.
+# **1. Animal or vehicle?** Compute from a confusion matrix how often the network at least distinguishes animals from
+# vehicles. `vehicle` is a boolean array that marks the vehicles among the classes. Write `kind_accuracy(matrix,
+# vehicle)`: the fraction of images whose predicted class is of the same kind as the true class.
 
 
 # %% tags=["homework", "solution"]
@@ -304,9 +306,10 @@ assert np.isclose(found, 25 / 30), f"for the small matrix 25 of 30 images have t
 print(f"correct kind: {kind_accuracy(matrix, vehicle):.1%}; correct class: {correct.mean():.1%}")
 
 # %% [markdown] tags=["homework"] slideshow={"slide_type": "skip"}
-# **2. Predict, then compute: refuse when in doubt.** Let the network refuse to predict where its confidence, the
-# probability of the predicted class, is below a threshold. Which accuracy does vgg3 reach on the images that are left
-# at a threshold of 90%? Enter your prediction, then write the function.
+# **2. Predict, then compute: refuse when in doubt.** Let the network refuse to predict if its confidence, the
+# probability of the predicted class, is below a threshold. Which accuracy does vgg3 reach on the remaining images at a
+# threshold of 90%? Enter your prediction, then write `selective(probability, labels, threshold)`: the fraction of images
+# that remain, and the accuracy on them.
 
 # %% tags=["homework"]
 my_prediction = 90.0  # percent
@@ -324,8 +327,8 @@ small = np.array([[0.9, 0.1], [0.2, 0.8], [0.6, 0.4], [0.95, 0.05]])
 coverage, accuracy = selective(small, np.array([0, 1, 0, 1]), 0.75)
 assert not np.isclose(coverage, 0.5), "the confidence is the largest probability, not that of the true class"
 assert np.isclose(coverage, 0.75), f"three of four predictions have a confidence of at least 75%, got {coverage:.2f}"
-assert not np.isclose(accuracy, 0.5), "divide by the images that are left, not by all"
-assert np.isclose(accuracy, 2 / 3), f"two of the three predictions that are left are correct, got {accuracy:.2f}"
+assert not np.isclose(accuracy, 0.5), "divide by the images that remain, not by all"
+assert np.isclose(accuracy, 2 / 3), f"two of the three predictions that remain are correct, got {accuracy:.2f}"
 for threshold in (0, 0.5, 0.8, 0.9, 0.99):
     coverage, accuracy = selective(probability, labels, threshold)
     print(f"threshold {threshold:4.0%}: predicts {coverage:4.0%} of the images, with an accuracy of {accuracy:.1%}")
@@ -335,8 +338,8 @@ print(f"predicted for 90%: {my_prediction:.1f}%")
 # Refusing helps against ordinary errors. Before you rely on it, read [05-fgsm](05-fgsm.ipynb): adversarial examples
 # are often confident.
 #
-# **3. How many images?** How many test images does a 95% confidence interval need, at a given accuracy, to reach a
-# given half-width? Both are fractions: ±0.1 points are 0.001.
+# **3. How many images?** How many test images do you need for a 95% confidence interval of a given half-width at a given
+# accuracy? Write `images_needed(accuracy, half_width)`. Both are fractions: ±0.1 points are 0.001.
 
 
 # %% tags=["homework", "solution"]
@@ -354,8 +357,8 @@ print(f"±0.1 points at {correct.mean():.1%} need about {images_needed(correct.m
 
 # %% [markdown] tags=["homework"] slideshow={"slide_type": "skip"}
 # **4. An interval without a formula.** The *bootstrap* draws n of the n test images at random, with replacement, takes
-# the accuracy of this sample, and repeats this many times. The middle 95% of these accuracies are the interval. Does it
-# agree with Wilson's?
+# the accuracy of this sample, and repeats this many times. The middle 95% of these accuracies form the interval. Write
+# `bootstrap_interval(correct, repeats, seed)`. Does the interval agree with Wilson's?
 
 
 # %% tags=["homework", "solution"]

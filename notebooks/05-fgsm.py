@@ -18,11 +18,12 @@
 # The point: a network can be accurate on clean images and wrong on images that look the same to you. Put the question
 # to the class. A common wrong answer is "as much as it would take to fool me".
 #
-# Short of time: the sliders, "Why the sign?" and accuracy against ε must stay. Running the whole notebook takes about
-# a minute.
+# If you are short of time, keep the sliders, "Why the sign?" and accuracy against ε. Running the whole notebook takes
+# one to two minutes.
 #
 # **They will ask:** *Is this a bug of this one network?* No. Szegedy et al. (2014, arXiv:1312.6199) found it in every
-# network they tried, and the accuracy of the stronger network of this series falls as well (optional cells below).
+# network they tried, and the accuracy of the most accurate network of this series falls as well (optional cells
+# below).
 #
 # </details>
 
@@ -45,13 +46,13 @@ images, labels = data.to_float(dataset.x_test[:shown]), dataset.y_test[:shown]
 one = slice(figures.RUNNING_IMAGE, figures.RUNNING_IMAGE + 1)
 true = labels[figures.RUNNING_IMAGE]
 report = robustness.load("vgg3", dataset.name)
-print(f"{dataset.name}: the network is vgg3 as recorded in 03; the images are the first {len(images):,} test images")
+print(f"the network is vgg3 as recorded in 03; the images are the first {len(images):,} test images of {dataset.title}")
 
 # %% [markdown] tags=["core"] slideshow={"slide_type": "slide"}
 # ## One image, one slider
 #
-# **ε** limits how far any pixel value, from 0 to 1, may move: 8/255 means eight of 255 intensity levels. Leave ε at 0
-# until you have placed your bet.
+# **ε** limits how far any pixel value, from 0 to 1, may move: 8/255 means eight intensity levels out of 255. Leave ε at
+# 0 until you have placed your bet.
 
 # %% tags=["core"]
 explorer = FgsmExplorer(model, dataset.x_test[:shown], labels)
@@ -61,23 +62,23 @@ explorer
 # %% [markdown] tags=["core", "notes"] slideshow={"slide_type": "notes"}
 # <details><summary>Speaker notes</summary>
 #
-# Collect bets first and write the smallest and the largest on the board. Then move ε with the arrow keys, one level
-# per press, until the prediction changes. Afterwards try two or three other images, one of them an image that FGSM
-# does not fool, and switch to random-sign noise at the same ε. If the sliders do not appear, continue: the next cells
-# show the same.
+# Collect bets first (next slide) and write the smallest and the largest on the board. Then come back and move ε with
+# the arrow keys, one level per press, until the prediction changes. Afterwards try two or three other images, one of
+# them an image that FGSM does not fool, and switch to random-sign noise at the same ε. If the sliders do not appear,
+# continue: the next cells show the same.
 #
-# **They will ask:** *Was the image unclear to begin with?* Set ε back to 0 and read the probability of the true
-# class.
+# **They will ask:** *Was the image unclear to begin with?* No. Set ε back to 0 and read the probability of the true
+# class aloud.
 #
 # </details>
 
 # %% [markdown] tags=["core", "bet"] slideshow={"slide_type": "subslide"}
 # ### Guess the ε
 #
-# The network classifies the running image correctly. What is the smallest ε, in levels out of 255, that fools it?
+# The network classifies this image correctly. What is the smallest ε, in levels out of 255, that fools it?
 
 # %% tags=["core", "bet"]
-my_level = 16  # the level at which many people first notice that something is wrong
+my_level = 16  # at this level the change is plain to see
 
 # %% tags=["core", "reveal"]
 levels = np.arange(33)
@@ -95,13 +96,13 @@ print(f"your bet: {my_level}/255; the attack needs {wrong[0] if wrong.size else 
 # %% [markdown] tags=["core", "notes"] slideshow={"slide_type": "notes"}
 # <details><summary>Speaker notes</summary>
 #
-# The point: your threshold of seeing is not the network's threshold. The common bet is the ε at which people noticed
-# a change on a slider.
+# The point: the ε at which people notice a change says nothing about the ε at which the network fails. Most people bet
+# on an ε at which they would see the change.
 #
 # **They will ask:** *I can see the change at 8/255. Is that still an adversarial example?* Yes. Coloured speckles
-# show in dark, even areas, above all on a large screen. The threat model bounds pixel values, not visibility; what
-# matters is that nobody would change the label. For a measure closer to seeing, read Sharif, Bauer and Reiter (2018,
-# arXiv:1802.09653).
+# appear in dark, even areas, above all on a large screen. The threat model bounds pixel values, not visibility; what
+# matters is that nobody would change the label. Sharif, Bauer and Reiter (2018, arXiv:1802.09653) show how poorly
+# such norms agree with human perception.
 #
 # </details>
 
@@ -115,13 +116,13 @@ print(f"your bet: {my_level}/255; the attack needs {wrong[0] if wrong.size else 
 # | goal | any wrong class (*untargeted*) |
 # | knowledge | architecture, weights, gradients (*white box*) |
 # | limit | the **ℓ∞ norm** of the perturbation δ, its largest absolute entry, is at most ε |
-# | range | 3,072 pixel values stay in [0, 1] |
+# | range | all 3,072 pixel values stay in [0, 1] |
 
 # %% [markdown] tags=["core", "notes"] slideshow={"slide_type": "notes"}
 # <details><summary>Speaker notes</summary>
 #
-# Ask which of these rows somebody who puts a sticker on a road sign would not satisfy. White box is generous to the
-# attacker on purpose: nobody should rely on secrecy (Kerckhoffs' principle).
+# Ask which of these rows would not hold for somebody who puts a sticker on a road sign. The white-box assumption is
+# generous to the attacker on purpose: security should not rest on secrecy (Kerckhoffs' principle).
 #
 # **They will ask:** *Does this work in the real world?* Printed and photographed FGSM images still fool a network
 # (Kurakin et al. 2017, arXiv:1607.02533), and so do stickers on road signs (Eykholt et al. 2018, arXiv:1707.08945).
@@ -133,20 +134,19 @@ print(f"your bet: {my_level}/255; the attack needs {wrong[0] if wrong.size else 
 # %% [markdown] tags=["core"] slideshow={"slide_type": "slide"}
 # ## Why the sign?
 #
-# Training moves the *weights* down the loss. The attack moves the *image* up. Near the image x, the loss is almost
-# linear:
+# Training changes the *weights* to lower the loss; the attack changes the *image* to raise it. For small δ, the loss at
+# the image x is approximately linear:
 #
 # $$L(x + \delta, y) \approx L(x, y) + \sum_i \delta_i \, g_i, \qquad g = \nabla_x L(x, y)$$
 #
-# Here y is the true class and gᵢ the slope of the loss in pixel value i. Each δᵢ lies between −ε and ε. Which δ makes
-# the sum largest?
+# Here y is the true class, gᵢ the slope of the loss in pixel value i, and −ε ≤ δᵢ ≤ ε. Which δ maximises the sum?
 
 # %% [markdown] tags=["core"] slideshow={"slide_type": "fragment"}
 # Maximise each term on its own:
 #
 # $$\delta = \varepsilon \cdot \operatorname{sign}(g), \qquad \sum_i \delta_i \, g_i = \varepsilon \sum_i |g_i|$$
 #
-# No other δ in this ℓ∞ ball increases the *linearised* loss more. With random signs the terms mostly cancel.
+# No other δ in this **ℓ∞ ball** increases the *linearised* loss more. With random signs the terms mostly cancel.
 
 # %% tags=["core"] slideshow={"slide_type": "subslide"}
 gradient = attacks.input_gradient(model, tf.constant(images[one]), labels[one], loss="cross-entropy").numpy()
@@ -169,26 +169,28 @@ assert end > losses["random-sign noise"].max(), "the text says that random signs
 figures.show(
     figures.loss_along_ray(epsilons, losses, climb),
     f"The loss of the running image against ε. Along the sign of the gradient it reaches {end:.1f} nats at ε = "
-    f"16/255, along random signs {losses['random-sign noise'][-1]:.2f}. At ε = 0 the sign's slope is "
-    f"{climb / spread:.0f} times the standard deviation of a random direction's slope. The linear approximation "
-    f"ends at {line_end:.1f} and is {'too low' if line_end < end else 'too high'}: FGSM needs its direction, not "
-    "its value.",
+    f"16/255, along random signs {losses['random-sign noise'][-1]:.2f}. At ε = 0 the slope along the sign is "
+    f"{climb / spread:.0f} times the standard deviation of the slope along random signs. The linear approximation "
+    f"holds only near ε = 0: at 16/255 it gives {line_end:.1f}, which is too {'low' if line_end < end else 'high'}. "
+    "FGSM uses its direction, not its value.",
 )
 
 # %% [markdown] tags=["core", "notes"] slideshow={"slide_type": "notes"}
 # <details><summary>Speaker notes</summary>
 #
-# The point: high dimension makes this work. 3,072 small steps add up when all of them point uphill. With random signs
-# the sum has mean 0 and standard deviation ε√Σgᵢ², as often down as up.
+# The point: high dimension makes this work. 3,072 small changes add up when all of them raise the loss. With random
+# signs the sum has mean 0 and standard deviation ε√Σgᵢ², and it is negative as often as positive.
 #
 # A common wrong answer: "use the gradient itself, large slopes matter most". That is the best step for a limit on the
-# Euclidean length of δ. For a limit on each value it is the sign: a value with a tiny slope still helps a little, at
-# no cost.
+# Euclidean length of δ. For a limit on each value it is the sign: a value with a tiny slope still adds a little, and
+# costs nothing.
 #
-# **They will ask:** *Why are networks so linear?* ReLU networks are piecewise linear, and training favours pieces
-# that are easy to optimise; Goodfellow et al. (2015, arXiv:1412.6572, section 3) argue that this near-linearity,
-# together with many inputs, explains adversarial examples. Ilyas et al. (2019, arXiv:1905.02175) add that the network
-# uses real but fragile features of the data.
+# **They will ask:** *Why does the curve leave the line?* The slope of −log p contains the factor 1 − p, which is small
+# where the network is confident and grows as p falls. *Why should a network be nearly linear at all?* ReLU networks
+# are piecewise linear, and architectures are chosen to behave linearly because that makes them easy to train;
+# Goodfellow et al. (2015, arXiv:1412.6572, section 3) argue that this, together with the many inputs, explains
+# adversarial examples. Ilyas et al. (2019, arXiv:1905.02175) add that networks use features of the data that do
+# predict the class but are easily reversed.
 #
 # </details>
 
@@ -197,8 +199,7 @@ figures.show(
 #
 # $$x_{\text{adv}} = \operatorname{clip}_{[0,1]}(x + \varepsilon \cdot \operatorname{sign}(\nabla_x L(x, y)))$$
 #
-# (Goodfellow, Shlens and Szegedy, 2015.) Clipping keeps the result an image. "When float32 lies" explains the loss in
-# this code, the log-odds:
+# (Goodfellow, Shlens and Szegedy, 2015.) "When float32 lies" explains this code's loss, the **log-odds**:
 
 # %% tags=["core"]
 figures.show_source(attacks.fgsm, attacks.gradient_sign, attacks.input_gradient, attacks.perturb)
@@ -206,12 +207,12 @@ figures.show_source(attacks.fgsm, attacks.gradient_sign, attacks.input_gradient,
 # %% [markdown] tags=["core", "notes"] slideshow={"slide_type": "notes"}
 # <details><summary>Speaker notes</summary>
 #
-# Point at three places: the tape watches the images and not the weights; `training=False`, so that dropout is off;
-# and ε appears once, after the gradient. The sign does not depend on ε, so one gradient serves the whole slider.
+# Point out three places: the tape watches the images and not the weights; `training=False` switches dropout off; and ε
+# appears once, after the gradient. The sign does not depend on ε, so the slider needs only one gradient per image.
 #
-# **They will ask:** *Our listing ends in softmax; does it matter?* Our networks end in logits, and softmax is applied
-# only where we show a probability. A later slide shows where the difference matters. *Why is `sign` 0 possible?*
-# Where a slope is exactly 0; that value does not move.
+# **They will ask:** *The slides' network ends in softmax; does that matter?* Ours ends in logits, and softmax is
+# applied only where we show a probability. A later slide shows where the difference matters. *Can the sign be 0?* Yes,
+# where a slope is exactly 0; such a value does not move.
 #
 # </details>
 
@@ -219,7 +220,7 @@ figures.show_source(attacks.fgsm, attacks.gradient_sign, attacks.input_gradient,
 # ## Original, perturbation, adversarial example
 #
 # A perturbation has negative values, so we show 0.5 + δ/(2ε): grey means unchanged, white that red, green and blue
-# all rise by ε, black that all fall, pure red that only red rises, cyan that only red falls.
+# all rise by ε, black that all fall. Pure red means that only red rises, cyan that only red falls.
 
 # %% tags=["core"]
 epsilon = 8 / 255
@@ -238,7 +239,8 @@ figures.show(
 # These are the three images that the assignment asks for. Let the class look for speckles in the dark areas.
 #
 # **They will ask:** *Why does the perturbation look like noise and not like the other class?* Each value moves by the
-# same amount, however small its slope. 06 shows a network whose perturbation follows the object.
+# same amount, however small its slope, and a standard network's slopes hardly follow the object. 06 shows a network
+# whose perturbation does.
 #
 # </details>
 
@@ -246,10 +248,10 @@ figures.show(
 # ## Ten images
 #
 # The slides attack ten random test images with ε = 0.1 (25.5/255) and show three: automobile → truck, cat → deer,
-# frog → frog. We draw ten with seed 0. How many will be **fooled**, that is, correct before and wrong after?
+# frog → frog. We draw ten. How many will be **fooled**, that is, correct before and wrong after?
 
 # %% tags=["core", "bet"]
-my_count = 10  # of ten: "0.1 is plainly visible, so none survives"
+my_count = 10  # "an ε of 0.1 is plain to see, so every image is fooled"
 
 # %% tags=["core", "reveal"]
 ten = np.random.default_rng(0).choice(len(images), size=10, replace=False)
@@ -268,8 +270,8 @@ figures.show(
     figures.attack_grid(images[ten], attacked, list(map(outcome, labels[ten], first, then)), 0.1),
     "Ten test images under FGSM with ε = 25.5/255, with the prediction before → after. "
     f"{(first == labels[ten]).sum()} are classified correctly before the attack, and {fooled.sum()} of these are "
-    f"fooled: too few images for a rate (95% interval {low:.0%} to {high:.0%}). The perturbation δ is magnified 5 "
-    "times.",
+    f"fooled. Ten images do not give a precise rate (95% interval {low:.0%} to {high:.0%}). The perturbation δ is "
+    "magnified 5 times.",
 )
 
 # %% tags=["core", "bet"]
@@ -279,10 +281,10 @@ print(f"your bet: {my_count} of ten; fooled: {fooled.sum()}")
 # <details><summary>Speaker notes</summary>
 #
 # Ten images are too few for an attack success rate: the 95% interval in the caption is tens of points wide. The next
-# slide takes about a thousand images, and all of them count.
+# slide takes about a thousand images, and all of them count. We fixed the seed, so you see the same ten each time.
 #
-# **They will ask:** *Why does a frog remain a frog?* FGSM tries one point per ε. That this point is classified
-# correctly says little about the points around it; PGD, two slides on, tries many.
+# **They will ask:** *Why are some images still classified correctly at such a large ε?* FGSM tries one point per ε.
+# That this point is classified correctly says little about the points around it; PGD, two slides on, tries many.
 #
 # </details>
 
@@ -299,20 +301,22 @@ clean = curves["FGSM"][1][0]
 assert clean - at_8["FGSM"] > 2 * (clean - at_8["random-sign noise"]), "the direction matters, not the size alone"
 figures.show(
     figures.accuracy_against_epsilon(curves, marked=8),
-    f"Accuracy on {report['n']:,} {dataset.name} test images, those that are wrong without an attack included. At ε "
-    f"= 8/255 it falls from {clean:.1%} to {at_8['FGSM']:.1%} under FGSM and to {at_8['random-sign noise']:.1%} "
-    f"under random-sign noise (each ± {100 * evaluation.ci_half_width(0.5, report['n']):.0f} points at most).",
+    f"Accuracy on {report['n']:,} test images of {dataset.title}, including those that are misclassified without an "
+    f"attack. At ε = 8/255 it falls from {clean:.1%} to {at_8['FGSM']:.1%} under FGSM and to "
+    f"{at_8['random-sign noise']:.1%} under random-sign noise (95% intervals of at most ± "
+    f"{100 * evaluation.ci_half_width(0.5, report['n']):.1f} points).",
 )
 
 # %% [markdown] tags=["core", "notes"] slideshow={"slide_type": "notes"}
 # <details><summary>Speaker notes</summary>
 #
-# The claim is the difference at a named ε, because once ε is large, noise hurts as well. An optional cell computes
-# these curves again (about 20 seconds) and compares them with the record.
+# State the difference at a named ε, because noise of a large ε lowers the accuracy as well. An optional cell computes
+# FGSM's curve again (about ten seconds) and compares it with the record.
 #
-# **They will ask:** *Are larger networks safer?* Standard ones are not: the strong network of this series ends near
-# zero under PGD as well (optional cell). Capacity helps once a network is adversarially trained (Madry et al. 2018,
-# arXiv:1706.06083, section 4).
+# **They will ask:** *How can accuracy fall below chance level?* A guess hits the true class in 10% of cases; an attack
+# steers away from it. *Are larger networks safer?* Standard ones are not: airbench, the most accurate network of this
+# series, has an accuracy near zero under PGD as well (optional cell). Capacity helps once a network is adversarially
+# trained (Madry et al. 2018, arXiv:1706.06083, section 4).
 #
 # </details>
 
@@ -320,7 +324,7 @@ figures.show(
 # ## Many small steps: PGD
 #
 # **Projected gradient descent** (PGD; Madry et al., 2018) starts at a random point of the ℓ∞ ball, takes many small
-# FGSM steps, and after each one projects back into the ball. What remains is the **robust accuracy** under PGD at ε.
+# FGSM steps, and projects back into the ball after each. Accuracy under an attack is called **robust accuracy**.
 
 # %% tags=["core"]
 curves["PGD"] = report["PGD"]["levels"], report["PGD"]["accuracy"]
@@ -330,19 +334,20 @@ survived = np.average(report["survival"][16], weights=np.bincount(dataset.y_test
 back = curves["FGSM"][1][16] - survived
 figures.show(
     figures.robustness_curves({"vgg3": curves}, marked=8),
-    f"The same {report['n']:,} images. At ε = 8/255 PGD (20 steps of ε/4, 5 random starts) leaves {under_pgd:.1%} "
-    f"correct, where FGSM leaves {at_8['FGSM']:.1%}. A larger ε need not be worse: under FGSM, {back:.1%} of the "
-    "images are correct at 16/255 although a smaller ε fooled them.",
+    f"The same {report['n']:,} images. At ε = 8/255 the accuracy is {under_pgd:.1%} under PGD (20 steps of ε/4, 5 "
+    f"random starts) and {at_8['FGSM']:.1%} under FGSM. A larger ε is not always worse for the network: under FGSM, "
+    f"{back:.1%} of the images are classified correctly at 16/255 but not at some smaller ε.",
 )
 
 # %% [markdown] tags=["core", "notes"] slideshow={"slide_type": "notes"}
 # <details><summary>Speaker notes</summary>
 #
-# What FGSM leaves is an upper bound of what a stronger attack leaves. A claim of robustness needs PGD beside it at
-# least, and better AutoAttack and an attack made for this very defence (06).
+# Accuracy under FGSM is an upper bound: a stronger attack can only lower it. A claim of robustness needs PGD at least,
+# and better still AutoAttack and an attack designed against the defence in question (06).
 #
-# **They will ask:** *Is PGD the strongest attack?* No. It finds a local maximum in the ball; AutoAttack (Croce and
-# Hein 2020, arXiv:2003.01690) combines four attacks.
+# **They will ask:** *Why "descent", if the loss rises?* The name is that of the general method; here it descends on
+# the negative loss. *Is PGD the strongest attack?* No. It approaches a local maximum of the loss in the ball;
+# AutoAttack (Croce and Hein 2020, arXiv:2003.01690) combines four attacks.
 #
 # </details>
 
@@ -351,35 +356,35 @@ figures.show(
 #
 # | the listing | consequence | here |
 # | --- | --- | --- |
-# | does not clip | pixels outside [0, 1] | clip |
+# | does not clip | values outside [0, 1] | clip |
 # | casts the noise to `uint8` | −25 may become 231 | 0.5 + δ/(2ε) |
-# | takes squared error on softmax | sign wrong where confident | log-odds |
-# | says ε = 2/255, runs 0.1 | readers quote the wrong one | n/255, stated |
-# | draws without seed | not repeatable | seeded |
+# | takes squared error on softmax | gradient may vanish (next slide) | log-odds |
+# | declares ε = 2/255, runs 0.1 | readers quote the wrong one | one ε, stated |
+# | draws images without a seed | not repeatable | seed |
 #
 # The step itself is correct.
 
 # %% [markdown] tags=["core", "notes"] slideshow={"slide_type": "notes"}
 # <details><summary>Speaker notes</summary>
 #
-# This is code review, not a tribunal: each row is an error that published code has contained. Let the class find the
-# first two before you show the table. Optional cells measure the first three rows.
+# Treat this as a code review: published code has contained each of these errors. Let the class find the first two
+# before you show the table. Optional cells measure the first three rows.
 #
-# **They will ask:** *Then are the slides' results wrong?* No. The direction and the step are correct; the images
-# shown are real. What cannot be read from three chosen images is how often the attack succeeds.
+# **They will ask:** *Then are the slides' results wrong?* No. The direction and the step are correct, and the images
+# are real adversarial examples. What three images cannot show is how often the attack succeeds.
 #
 # </details>
 
 # %% [markdown] tags=["core"] slideshow={"slide_type": "slide"}
 # ## When float32 lies
 #
-# The cross-entropy −log p has the slope p − 1 in the true class's logit z. Where that logit leads by about 17, p
-# rounds to 1 in float32: this slope becomes 0, tiny slopes of other logits survive, and the sign is another
-# function's. No warning appears. Our loss is the **log-odds** against the true class:
+# The cross-entropy −log p has the slope p − 1 in the true class's logit. Where this logit leads by about 17, p rounds
+# to 1 in float32. That slope becomes 0, tiny slopes of other logits remain, and the gradient changes its direction. No
+# warning appears. Our loss is the log-odds against the true class:
 #
 # $$\log \frac{1 - p}{p} = \log \sum_{j \ne y} e^{z_j} - z_y$$
 #
-# It rises with the cross-entropy, so the sign is the same on paper.
+# It rises with the cross-entropy, so exact arithmetic gives the same sign.
 
 # %% tags=["core"] slideshow={"slide_type": "subslide"}
 lead = -attacks.log_odds(evaluation.logits(model, images), labels).numpy()  # of the true class over all others
@@ -394,27 +399,30 @@ at = {
     for loss, sign in signs.items()
 }
 exact = report.get("signs", {}).get("agreement", {}).get("log-odds", ())
-confirmed = f" (which float64 confirms to {min(exact):.1%} on each image)" if exact else ""
+confirmed = (
+    f" (float64 confirms at least {np.floor(1000 * min(exact)) / 10:.1f}% of these on each image)" if exact else ""
+)
 assert min(exact, default=1) > 0.99, "the log-odds keep the sign"
 figures.show(
     figures.sign_agreement(lead, agreement, np.log(2**24)),
-    f"{rounded.sum()} of {len(images):,} images have p = 1 in float32. Textbook cross-entropy gives them "
-    f"{agreement[rounded].mean():.0%} of the signs of the log-odds{confirmed}; 50% would be chance. Accuracy under "
-    f"FGSM at 8/255 and at 16/255 is then reported as {' and '.join(at['cross-entropy'])} instead of "
-    f"{' and '.join(at['log-odds'])}; mean squared error on softmax reports {' and '.join(at['mse'])}.",
+    f"{rounded.sum()} of {len(images):,} images have p = 1 in float32. On them, textbook cross-entropy gives "
+    f"{agreement[rounded].mean():.0%} of the signs that the log-odds give{confirmed}; a coin flip would give 50%. "
+    f"Accuracy under FGSM at 8/255 and at 16/255 then appears to be {' and '.join(at['cross-entropy'])} instead of "
+    f"{' and '.join(at['log-odds'])}. Squared error on softmax yields {' and '.join(at['mse'])}.",
 )
 
 # %% [markdown] tags=["core", "notes"] slideshow={"slide_type": "notes"}
 # <details><summary>Speaker notes</summary>
 #
-# Why 17: float32 has 24 bits, so 1 − p disappears below 2⁻²⁴ or so, and ln 2²⁴ = 16.6. Such an evaluation reports a
-# network as safer than it is, precisely where the network is most confident.
+# Why 17: float32 has 24 bits, so 1 − p is lost below about 2⁻²⁴, and ln 2²⁴ = 16.6. Just before that, 1 − p keeps so
+# few digits that some signs are wrong already. Such an evaluation makes a network appear more robust than it is,
+# precisely where the network is most confident.
 #
 # **They will ask:** *Do the libraries get this right?* Foolbox, CleverHans and ART differentiate the textbook
-# cross-entropy, so they agree with one another and share the fault (optional cell). *Would float64 help?* Yes, up to
-# a lead of about 37 (ln 2⁵³); the log-odds cost nothing. *Is the loss itself wrong?* Its value is off by less than
-# 10⁻⁷; its gradient is what fails. *Why does squared error report nearly the exact numbers here?* Its slope in the
-# true logit, −Σpⱼ² over the other classes, does not round away at once. With logits × 20 it fails on most images
+# cross-entropy, so they agree with one another and share the error (optional cell). *Would float64 help?* Yes, up to
+# a lead of about 37 (ln 2⁵³); the log-odds need no more memory or time. *Is the loss itself wrong?* Its value is off
+# by about 10⁻⁷ at most; what fails is the gradient. *Why is squared error nearly exact here?* Part of its slope in the
+# true logit, −Σpⱼ² over the other classes, does not round to 0 at once. With logits × 20 it fails on most images
 # (optional cell).
 #
 # </details>
@@ -422,18 +430,18 @@ figures.show(
 # %% [markdown] tags=["core"] slideshow={"slide_type": "slide"}
 # ## What we saw
 #
-# - **FGSM** is one step of size ε along the sign of the loss's input gradient, then a clip.
-# - **The sign** maximises the linearised loss; random-sign noise does far less.
+# - **FGSM** takes one step of size ε along the sign of the loss's input gradient, then clips.
+# - **The sign** maximises the linearised loss; random-sign noise does far less harm.
 # - **Original, perturbation and adversarial image** show one case. A rate needs many images, an ε and a control.
-# - **An attack looks weak** when it takes one step only, or when float32 spoils its gradient.
+# - **An attack looks weak** if it takes only one step, or if float32 spoils its gradient.
 #
 # Next: can a network be made robust? [06-defence](06-defence.ipynb)
 
 # %% [markdown] tags=["core", "notes"] slideshow={"slide_type": "notes"}
 # <details><summary>Speaker notes</summary>
 #
-# Let the class name three errors that would spoil their own attack. Then ask how they would defend the network, and
-# open 06 with their answers on the board.
+# Let the class name three errors that would make their own attack look weak. Then ask how they would defend the
+# network, and open 06 with their answers on the board.
 #
 # **They will ask:** *Can't you detect adversarial examples instead?* Ten published detectors were broken by attacks
 # that took the detector into account (Carlini and Wagner 2017, arXiv:1705.07263).
@@ -443,8 +451,8 @@ figures.show(
 # %% [markdown] tags=["optional"] slideshow={"slide_type": "skip"}
 # ## Optional: compute the curve yourself
 #
-# The figures above take their numbers from the recorded report. The sweep below attacks the same images again, which
-# takes about ten seconds, and compares. One gradient per image serves every ε.
+# The figures above read their numbers from the recorded report. The cell below attacks the same images again, which
+# takes about ten seconds, and compares. Each image needs one gradient, whatever the number of ε.
 
 # %% tags=["optional"]
 first_test = slice(report["n"])
@@ -469,19 +477,19 @@ print(f"{outside.mean():.1%} of all pixel values are outside [0, 1], in one imag
 
 # %% tags=["optional"]
 looks = [wrapped, attacked[brightest], noise, figures.amplified((attacked - images[ten])[brightest], 0.1)]
-titles = ["not clipped,\nwrapped by uint8", "clipped", "noise, negative\nvalues wrapped", "noise, centred\non grey, ×5"]
+titles = ["not clipped,\nwrapped by uint8", "clipped", "perturbation,\nwrapped by uint8", "perturbation,\ncentred, × 5"]
 figures.show(
     figures.labelled_images(looks, titles, columns=4),
-    "The same adversarial image without and with clipping, and the same noise cast to uint8 and centred on grey. "
-    "Where values leave the range, wrapping exchanges bright and dark. It turns +25 nearly black and −25 nearly white, "
-    "the wrong way round.",
+    "The same adversarial image without and with clipping, and its perturbation cast to uint8 and centred on grey. "
+    "Values below 0 wrap around to bright ones, values above 1 to dark ones. Of the perturbation, +25 becomes nearly "
+    "black and −25 nearly white, the wrong way round.",
 )
 
 # %% [markdown] tags=["optional"] slideshow={"slide_type": "skip"}
 # ### The three losses on a very confident network
 #
-# Multiply the logits by 20. Every prediction stays the same, but nearly every image now has p = 1 in float32. Nothing
-# about the network has become more robust. Which losses report it as more robust?
+# Multiply the logits by 20. Every prediction stays the same, but most predictions now have a probability of exactly 1
+# in float32. The network is as vulnerable as before. With which losses does it appear more robust?
 
 # %% tags=["optional"]
 import warnings
@@ -499,13 +507,13 @@ for loss in attacks.LOSSES:
     print(f"{loss:>13}: {reported[0]} with the logits as they are, {reported[1]} with logits × 20")
 
 # %% [markdown] tags=["optional"] slideshow={"slide_type": "skip"}
-# The difference between the columns is the error of the evaluation, because both networks make the same predictions
-# on every image. The next notebook calls it **gradient masking** where somebody takes it for a defence.
+# Both networks make the same prediction on every image, so any difference between the columns is an error of the
+# evaluation. Where such an error is taken for a defence, it is called **gradient masking** (06).
 #
-# ## Optional: how far does it go?
+# ## Optional: is a more accurate network more robust?
 #
-# `airbench` is the most accurate network of the series. Is it also more robust? Both networks were attacked with all
-# three attacks on the same images: `python -m helpers.robustness vgg3 --dataset cifar10` repeats it.
+# `airbench` is the most accurate network of the series. Is it also more robust than `vgg3`? All attacks below were run
+# on the same images; `python -m helpers.robustness vgg3 --dataset cifar10` repeats those on `vgg3`.
 
 # %% tags=["optional"]
 reports = {"vgg3": report, "airbench": robustness.load("airbench", dataset.name)}
@@ -522,27 +530,26 @@ at_named = {
 
 # %% tags=["optional"]
 strong, slides = at_named["airbench"], at_named["vgg3"]
+assert strong["FGSM"] > slides["FGSM"] and max(strong["PGD"], slides["PGD"]) < 0.1, "as the caption says"
 figures.show(
     figures.robustness_curves(panels, named),
-    f"Accuracy against ε on the first {report['n']:,} {dataset.name} test images. At ε = {named}/255 FGSM leaves vgg3 "
-    f"{slides['FGSM']:.1%} and airbench {strong['FGSM']:.1%}, PGD {slides['PGD']:.1%} and {strong['PGD']:.1%}, "
-    f"random-sign noise {slides['random-sign noise']:.1%} and {strong['random-sign noise']:.1%}. "
-    + (
-        "By FGSM alone, airbench would pass for the more robust network; under PGD neither is robust."
-        if strong["FGSM"] > slides["FGSM"] and max(strong["PGD"], slides["PGD"]) < 0.1
-        else "The more accurate network is not the more robust one under FGSM."
-    ),
+    f"Accuracy against ε on the first {report['n']:,} test images of {dataset.title}. At ε = {named}/255 the accuracy of "
+    f"vgg3 is {slides['FGSM']:.1%} under FGSM, {slides['PGD']:.1%} under PGD and {slides['random-sign noise']:.1%} "
+    f"under random-sign noise; that of airbench is {strong['FGSM']:.1%}, {strong['PGD']:.1%} and "
+    f"{strong['random-sign noise']:.1%}. By FGSM alone, airbench would pass for the more robust network; PGD shows "
+    "that neither is robust.",
 )
 
 # %% [markdown] tags=["optional"] slideshow={"slide_type": "skip"}
-# **How to read such curves.** What FGSM leaves is an *upper* bound for what a stronger attack leaves. A curve may
-# rise again with ε, because a step that is too long can overshoot the misclassified region. Name ε, the attack, the
-# number of images, and whether images count that were wrong without an attack. Here they do.
+# **How to read such curves.** Accuracy under FGSM is an *upper* bound for accuracy under a stronger attack. A curve
+# may rise again with ε, because a step that is too long can overshoot the misclassified region. State ε, the attack,
+# the number of images, and whether images that are misclassified without an attack count. Here they do.
 #
-# ### Random-sign noise and the strong network
+# ### Random-sign noise on the most accurate network
 #
-# One of these curves deserves a question: how much does `airbench` lose to random signs, that is, without any attack?
-# Every pixel value still moves by exactly 8/255 below, but all values of a square block and a colour move together.
+# How much accuracy does `airbench` lose to random-sign noise, that is, without any attack? And does the grain of the
+# noise matter? Below, every pixel value still moves by 8/255, but all values of one colour within a square block move
+# together.
 
 # %% tags=["optional"]
 networks = {"vgg3": model} | {
@@ -571,7 +578,7 @@ def lost(name):
 
 
 def noise_left(size, first):
-    """Signal and noise after a first layer: the standard deviation of each filter's output, and of the noise's part."""
+    """The standard deviations of each filter's outputs in a first layer: on images, and on noise of `size` alone."""
     kernel = first.kernel.numpy().reshape(-1, first.kernel.shape[-1])
     outputs = np.asarray(first(images[:200])).reshape(-1, kernel.shape[1])
     return outputs.std(axis=0), size * np.linalg.norm(kernel, axis=0)
@@ -583,40 +590,41 @@ signal, noise = noise_left(8 / 255, networks["fast"].layers[0])
 found = f"airbench loses {fine:.1f} points to fine noise and {coarse:.1f} to coarse noise of the same ε. "
 if whitened - control > 5:
     found += (
-        f"The first layer is the cause: fast loses {whitened:.1f} points, and {control:.1f} when the same recipe "
-        f"trains it with an ordinary first layer. The whitening layer amplifies what varies least in photographs, which "
-        f"is their fine detail, until all its outputs vary equally. In {np.sum(noise > signal)} of its {len(signal)} "
-        "filters, fine noise of this size is then stronger than the image."
+        f"The first layer is the cause: fast loses {whitened:.1f} points, but only {control:.1f} if the same recipe "
+        "trains it with an ordinary first layer. The whitening layer amplifies what varies least in photographs, their "
+        "fine detail, until its outputs vary by similar amounts. In "
+        f"{np.sum(noise > signal)} of its {len(signal)} filters, fine noise of this size is then stronger than the image."
     )
 else:
-    found += f"Whitening does no harm here: fast loses {whitened:.1f} points with it, {control:.1f} without."
+    found += f"Whitening does no harm here: fast loses {whitened:.1f} points with it and {control:.1f} without."
 print(found)
 
 # %% [markdown] tags=["optional"] slideshow={"slide_type": "skip"}
 # ## Optional: the minimal adversarial ε
 #
-# For each image, take the first ε at which FGSM fools the network. FGSM fools some images at no ε that we tried, so
-# the mean of this number is undefined. A survival curve shows these images, too.
+# For each image, take the smallest ε at which FGSM fools the network. For some images none of our ε does, so this
+# number has no mean. A survival curve includes these images.
 
 # %% tags=["optional"]
 classes = np.array(report["survival"])
 overall = classes @ np.bincount(dataset.y_test[first_test], minlength=10) / report["n"]
 half = next((level for level, left in zip(report["FGSM"]["levels"], overall) if left < 0.5), None)
+fell = f"It falls below one half at ε = {half}/255" if half else "It stays above one half"
 figures.show(
     figures.survival_curve(report["FGSM"]["levels"], overall, classes, data.CLASS_NAMES),
-    f"The fraction of {report['n']:,} {dataset.name} test images that FGSM has fooled at no ε so far; images that "
-    "are wrong without an attack are missing from the start. Fewer than half are left "
-    f"{f'from ε = {half}/255 on' if half else 'nowhere'}, and {overall[-1]:.1%} at ε = "
-    f"{report['FGSM']['levels'][-1]}/255. The two named classes are furthest apart.",
+    f"The fraction of {report['n']:,} test images of {dataset.title} that are classified correctly without an attack "
+    f"and that FGSM fools at no ε up to the one shown. {fell} and is {overall[-1]:.1%} at ε = "
+    f"{report['FGSM']['levels'][-1]}/255. Grey lines are classes; the two that differ most are named.",
 )
 
 # %% tags=["optional"]
 smallest = 255 * attacks.minimal_epsilon(model, images[:200], labels[:200], max_level=4, steps_per_level=4)
-print(f"wrong without an attack: {(smallest == 0).sum()} of 200; not fooled up to 4/255: {np.isnan(smallest).sum()}")
+print(f"misclassified without an attack: {(smallest == 0).sum()} of 200 images")
 print(f"fooled below 1/255, the smallest step of an 8-bit image: {((smallest > 0) & (smallest < 1)).sum()}")
+print(f"not fooled up to 4/255: {np.isnan(smallest).sum()}")
 
 # %% [markdown] tags=["optional"] slideshow={"slide_type": "skip"}
-# ## Optional: which class turns into which?
+# ## Optional: which classes does the attack confuse?
 
 # %% tags=["optional"]
 counts = np.array(report["confusion_matrix"])
@@ -627,10 +635,10 @@ attacked_rate, clean_rate = (m[row, column] / m[row].sum() for m in (counts, bef
 same = (row, column) == (clean_row, clean_column)
 figures.show(
     figures.confusion(counts, data.CLASS_NAMES),
-    f"The predictions of vgg3 on {counts.sum():,} {dataset.name} test images under FGSM with ε = {named}/255. The "
-    f"most frequent error is {data.CLASS_NAMES[row]} → {data.CLASS_NAMES[column]}, {attacked_rate:.0%} of that "
-    f"class; without an attack it is {clean_rate:.0%}. The most frequent error without an attack is "
-    + ("the same." if same else f"another, {data.CLASS_NAMES[clean_row]} → {data.CLASS_NAMES[clean_column]}."),
+    f"The predictions of vgg3 on {counts.sum():,} test images of {dataset.title} under FGSM with ε = {named}/255. The "
+    f"most frequent error is {data.CLASS_NAMES[row]} → {data.CLASS_NAMES[column]}: {attacked_rate:.0%} of that "
+    f"class, compared with {clean_rate:.0%} without an attack. Without an attack, the most frequent error is "
+    + ("the same." if same else f"{data.CLASS_NAMES[clean_row]} → {data.CLASS_NAMES[clean_column]}."),
 )
 
 # %% [markdown] tags=["optional"] slideshow={"slide_type": "skip"}
@@ -652,24 +660,25 @@ on = {
     for name, network in pair.items()
 }
 rows = [(made, *(f"{on[name][made]:.1%}" for name in pair)) for made in made_for]
-figures.show_table([f"made for, at ε = {named}/255", *(f"accuracy of {name}" for name in pair)], rows)
+figures.show_table([f"FGSM computed on, ε = {named}/255", *(f"accuracy of {name}" for name in pair)], rows)
 
 # %% tags=["optional"]
 others = {"vgg3": "airbench", "airbench": "vgg3"}
 for name, surrogate in others.items():
     extra = 100 * (on[name]["no network: random-sign noise"] - on[name][surrogate])
     compared = f"{abs(extra):.1f} points {'more' if extra > 0 else 'less'} than random-sign noise"
-    print(f"{name}: an attack on {surrogate} costs {compared}")
+    print(f"{name}: FGSM computed on {surrogate} costs {compared}")
 
 # %% [markdown] tags=["optional"] slideshow={"slide_type": "skip"}
 # ## Optional: does the attack survive being saved?
 #
-# An image file holds whole intensity levels. With ε = k/255 an adversarial image has whole levels again, so saving
-# changes nothing. With another ε, or with PGD, saving rounds each value.
+# An image file stores whole intensity levels. If ε is a whole number of levels, FGSM's result consists of whole levels
+# as well, and saving changes nothing. With another ε, or with PGD, saving rounds each value.
+
 
 # %% tags=["optional"]
 def saved(images):
-    """What is left of float images after a file with 8 bits per value."""
+    """Float images as a file with 8 bits per value stores them."""
     return data.to_float(np.rint(255 * images).astype(np.uint8))
 
 
@@ -681,12 +690,12 @@ for name, moved in trials.items():
     print(f"{name}: accuracy {as_floats:.1%} as floats, {from_file:.1%} from a file")
 
 # %% [markdown] tags=["optional"] slideshow={"slide_type": "skip"}
-# A step below half a level vanishes when it is rounded; one just above half a level becomes a whole level. Rounding
-# is not a defence.
+# Rounding removes a step below half a level and turns one just above half a level into a whole level, which makes the
+# attack stronger. So rounding is not a defence.
 #
 # ## Optional: a library instead
 #
-# The assignment allows a library. Foolbox runs the same attack on the textbook cross-entropy. Does it find the same
+# The assignment allows a library. Foolbox runs the same attack with the textbook cross-entropy. Does it find the same
 # signs?
 
 # %% tags=["optional"]
@@ -706,21 +715,23 @@ unsure, confident = lead < 10, np.flatnonzero(same_values < 0.9)
 assert same_values[unsure].min() > 0.99, "where the network is unsure, both attacks agree"
 
 # %% tags=["optional"]
-print(f"lead below 10: {unsure.sum()} images, at least {same_values[unsure].min():.1%} of the values of each agree")
-print(f"fewer than 90% agree on {len(confident)} images, whose lead is {lead[confident].min():.1f} or more:")
-print(*confident, sep=", ")
+least = np.floor(1000 * same_values[unsure].min()) / 10
+print(f"{unsure.sum()} images have a lead below 10: on each, at least {least:.1f}% of the values agree")
+print(
+    f"on {len(confident)} images fewer than 90% agree; each has a lead of at least {np.floor(lead[confident].min()):.0f}"
+)
 for name, moved in (("Foolbox", theirs), ("attacks.fgsm", ours)):
-    print(f"{name} reports an accuracy of {evaluation.accuracy(model, moved, labels):.2%} at ε = 8/255")
+    print(f"accuracy at ε = 8/255 under FGSM by {name}: {evaluation.accuracy(model, moved, labels):.2%}")
 
 # %% [markdown] tags=["optional"] slideshow={"slide_type": "skip"}
-# These images are those of "When float32 lies": the library is wrong on them, because its cross-entropy has lost the
-# true class's part of the gradient. CleverHans and ART share the fault, so agreement among libraries would not reveal
-# it; a copy of the network in float64 does.
+# These are the confident predictions of "When float32 lies": there the library's cross-entropy has lost the true
+# class's part of the gradient. CleverHans and ART share this error, so agreement among libraries does not reveal it; a
+# copy of the network in float64 does.
 #
 # ## Optional: your own photograph
 #
-# Choose an image, then run the cells that follow: JPEG, PNG, GIF, WebP, BMP or TIFF, up to about 10 MB. For a larger
-# file, put its path into `my_path`. Without either, the cells use a test image.
+# Run the next cell, choose a file (JPEG, PNG, GIF, WebP, BMP or TIFF, up to about 10 MB), then run the cells that
+# follow. For a larger file, write its path into `my_path`. Without either, the cells use a test image.
 
 # %% tags=["optional"]
 import ipywidgets
@@ -729,8 +740,8 @@ upload = ipywidgets.FileUpload(accept="image/*", description="your photograph", 
 upload
 
 # %% [markdown] tags=["optional"] slideshow={"slide_type": "skip"}
-# The network takes 32 × 32 pixels, so we cut out a square and shrink it. Can you still recognise the object? If it is
-# near one side, move `centre`: 0 is the left or upper edge, 1 the right or lower one.
+# The network takes 32 × 32 pixels, so we cut out a square and reduce it to this size. Can you still recognise the
+# object? If it is near one side, change `centre`: 0 is the left or upper edge, 1 the right or lower one.
 
 # %% tags=["optional"]
 from helpers.photographs import photograph
@@ -751,13 +762,13 @@ else:
     large = small = dataset.x_test[test_image]
 figures.show(
     figures.labelled_images([large, small], ["the square", "as the network sees it"], columns=2),
-    f"{my_name}: the square that was cut out, and the same with 32 × 32 pixels.",
+    f"{my_name}: the square that was cut out, and the same square with 32 × 32 pixels.",
 )
 
 # %% [markdown] tags=["optional"] slideshow={"slide_type": "skip"}
-# An attack needs a class to step away from. Name it if your image shows one of the ten classes. With `None` the
-# predicted class takes its place. The network knows these ten classes only: it assigns your bicycle to one of them
-# and may be confident.
+# An untargeted attack needs a class to move away from. Enter it if your image shows one of the ten classes; with
+# `None`, the attack uses the predicted class. The network knows these ten classes only: it assigns a bicycle to one of
+# them as well, and may be confident.
 
 # %% tags=["optional"]
 my_class = None  # or one of data.CLASS_NAMES, such as "cat"
@@ -771,9 +782,9 @@ FgsmExplorer(model, mine, np.array(label), image_names=[my_name])
 # %% [markdown] tags=["optional"] slideshow={"slide_type": "skip"}
 # ## Optional: your own network
 #
-# Any Keras classifier of 32 × 32 colour images with pixels in [0, 1] will do; put its path into the next cell. If
-# yours expects other pixels, make the conversion its first layer (`keras.layers.Rescaling`): then ε keeps its
-# meaning. A softmax at the end is recognised and taken off, with a line that says so.
+# Any Keras classifier of 32 × 32 colour images with pixel values in [0, 1] will do; write its path into the next cell.
+# If yours expects another range, make the conversion its first layer (`keras.layers.Rescaling`): then ε keeps its
+# meaning. A softmax at the end is recognised and removed, and a message says so.
 
 # %% tags=["optional"]
 my_file = None  # "my_network.keras"
@@ -793,10 +804,12 @@ for message in {str(warning.message) for warning in said}:
 # **1. FGSM by hand.** Write `my_fgsm(images, labels, epsilon)` for `model` from `attacks.input_gradient`, which takes
 # and returns tensors. It must agree with `attacks.fgsm`.
 
+
 # %% tags=["homework", "solution"] slideshow={"slide_type": "skip"} jupyter={"source_hidden": true}
 def my_fgsm(images, labels, epsilon):
     gradient = attacks.input_gradient(model, tf.constant(images), tf.constant(labels)).numpy()
     return np.clip(images + np.float32(epsilon) * np.sign(gradient), 0, 1)
+
 
 # %% tags=["homework", "check"] slideshow={"slide_type": "skip"}
 x, y, expected = images[:20], labels[:20].astype(int), attacks.fgsm(model, images[:20], labels[:20], 8 / 255)
@@ -811,13 +824,15 @@ print("correct: FGSM by hand agrees with attacks.fgsm")
 
 # %% [markdown] tags=["homework"] slideshow={"slide_type": "skip"}
 # **2. The attack success rate.** Write `success_rate(adversarial, images, labels)`: of the images that `model`
-# classifies correctly, the fraction that it misclassifies after the attack. Papers report this number beside robust
+# classifies correctly, the fraction that it misclassifies after the attack. Papers report this rate alongside robust
 # accuracy.
+
 
 # %% tags=["homework", "solution"] slideshow={"slide_type": "skip"} jupyter={"source_hidden": true}
 def success_rate(adversarial, images, labels):
     correct = evaluation.predictions(model, images) == labels
     return np.mean(evaluation.predictions(model, adversarial)[correct] != labels[correct])
+
 
 # %% tags=["homework", "check"] slideshow={"slide_type": "skip"}
 x, y = images[:300], labels[:300]
@@ -827,19 +842,21 @@ found, expected = success_rate(moved, x, y), (was_right & ~is_right).sum() / was
 assert not np.isclose(found, 1 - is_right.mean()), "this counts images that were wrong without an attack as successes"
 assert not np.isclose(found, (was_right & ~is_right).mean()), "divide by the correct images, not by all images"
 assert np.isclose(found, expected), f"got {found:.3f}, expected {expected:.3f}"
-print(f"correct: {found:.1%} at ε = 2/255, where the accuracy is {is_right.mean():.1%}")
+print(f"correct: the success rate is {found:.1%} at ε = 2/255, where the accuracy is {is_right.mean():.1%}")
 
 # %% [markdown] tags=["homework"] slideshow={"slide_type": "skip"}
-# **3. Predict, then compute.** An attacker may not know the true labels. Suppose they step away from the *predicted*
-# labels. Write your prediction into the docstring first: will the accuracy at ε = 8/255, measured with the true
-# labels, be higher or lower than with the true labels in the attack, and on which images does the difference arise?
-# Then write `accuracy_without_labels(images, labels, epsilon)`.
+# **3. Predict, then compute.** An attacker may not know the true labels and may attack the *predicted* labels instead.
+# First write your prediction into the docstring: will the accuracy at ε = 8/255 (always measured with the true labels)
+# be higher or lower than under an attack that knows the true labels, and which images make the difference? Then write
+# `accuracy_without_labels(images, labels, epsilon)`.
+
 
 # %% tags=["homework", "solution"] slideshow={"slide_type": "skip"} jupyter={"source_hidden": true}
 def accuracy_without_labels(images, labels, epsilon):
-    """Prediction: higher or equal, because an image that was wrong may be pushed onto its true class."""
+    """Prediction: higher or equal, because a misclassified image may be pushed into its true class."""
     predicted = evaluation.predictions(model, images)
     return evaluation.accuracy(model, attacks.fgsm(model, images, predicted, epsilon), labels)
+
 
 # %% tags=["homework", "check"] slideshow={"slide_type": "skip"}
 x, y = images[:500], labels[:500]
@@ -851,12 +868,14 @@ assert not np.isclose(found, with_truth) or np.isclose(with_truth, expected), "t
 assert not np.isclose(found, np.mean(pushed == guessed)), "judge the accuracy by the true labels"
 assert np.isclose(found, expected), f"got {found:.3f}, expected {expected:.3f}"
 luck = ((guessed != y) & (pushed == y)).sum()
-print(f"correct: {found:.1%} without the labels, {with_truth:.1%} with them; {luck} wrong images became correct")
+print(f"correct: accuracy {found:.1%} without the labels, {with_truth:.1%} with them")
+print(f"{luck} of {len(x)} images are classified correctly only because of the attack")
 
 # %% [markdown] tags=["homework"] slideshow={"slide_type": "skip"}
-# **4. Make it a frog.** With `targeted=True`, `labels` are the classes to be reached, and FGSM walks *down* their
-# loss. Write `reached(target, images, labels, epsilon)`: of the images of *other* classes, the fraction that `model`
-# predicts as `target` after the attack. Why is it lower than the success rate of the untargeted attack?
+# **4. Make it a frog.** With `targeted=True`, `labels` are the target classes, and FGSM *lowers* their loss. Write
+# `reached(target, images, labels, epsilon)`: of the images of *other* classes, the fraction that `model` predicts as
+# `target` after the attack. Why is it lower than the success rate of the untargeted attack?
+
 
 # %% tags=["homework", "solution"] slideshow={"slide_type": "skip"} jupyter={"source_hidden": true}
 def reached(target, images, labels, epsilon):
@@ -865,20 +884,22 @@ def reached(target, images, labels, epsilon):
     moved = attacks.fgsm(model, others, wanted, epsilon, targeted=True)
     return np.mean(evaluation.predictions(model, moved) == target)
 
+
 # %% tags=["homework", "check"] slideshow={"slide_type": "skip"}
 x, y, frog = images[:300], labels[:300], data.CLASS_NAMES.index("frog")
 other, all_frogs = x[y != frog], np.full(300, frog)
 down = evaluation.predictions(model, attacks.fgsm(model, x, all_frogs, 8 / 255, targeted=True)) == frog
 up = evaluation.predictions(model, attacks.fgsm(model, other, all_frogs[: len(other)], 8 / 255)) == frog
 found, expected = reached(frog, x, y, 8 / 255), down[y != frog].mean()
-assert not np.isclose(found, up.mean()), "this walks up the loss of the target: pass targeted=True"
+assert not np.isclose(found, up.mean()), "this raises the loss of the target class: pass targeted=True"
 assert not np.isclose(found, down.mean()), "leave out the images that show the target already"
 assert np.isclose(found, expected), f"got {found:.3f}, expected {expected:.3f}"
-print(f"correct: {found:.1%} become frogs; for the untargeted attack eight more wrong classes count as success")
+print(f"correct: {found:.1%} are predicted as frogs; an untargeted attack succeeds with eight more wrong classes")
 
 # %% [markdown] tags=["homework"] slideshow={"slide_type": "skip"}
-# **5. PGD by hand.** Write `my_pgd(images, labels, epsilon, step_size, steps)` from your `my_fgsm`, starting at the
-# images themselves. Each step is followed by the projection into the ℓ∞ ball around the *original* images.
+# **5. PGD by hand.** Write `my_pgd(images, labels, epsilon, step_size, steps)` with your `my_fgsm`, starting at the
+# images themselves. After each step, project into the ℓ∞ ball around the *original* images.
+
 
 # %% tags=["homework", "solution"] slideshow={"slide_type": "skip"} jupyter={"source_hidden": true}
 def my_pgd(images, labels, epsilon, step_size, steps):
@@ -887,6 +908,7 @@ def my_pgd(images, labels, epsilon, step_size, steps):
         moved = my_fgsm(moved, labels, step_size)
         moved = np.clip(moved, images - np.float32(epsilon), images + np.float32(epsilon))
     return moved
+
 
 # %% tags=["homework", "check"] slideshow={"slide_type": "skip"}
 x, y = images[:100], labels[:100].astype(int)

@@ -75,37 +75,40 @@ def collapse_cells(cells):
     return [*(cell for cell in cells if "setup" in tags(cell)), *cells[first : first + 2]]
 
 
-def test_the_price_is_said_like_for_like_or_with_its_confounders(walk, monkeypatch, tmp_path):
-    """Without a record of standard-twin and AutoAttack; and with both, for which airbench's record stands in."""
+def test_the_price_and_autoattack_are_said_as_the_records_have_them(walk, monkeypatch):
+    """A price that turns into a gain, with the two networks exchanged; AutoAttack where all of it is recorded."""
     monkeypatch.setenv("LECTURE_DATASET", "sketches")
-    cells, folder, load = until_the_price(code_cells("06-defence", "core")), runs.folder, robustness.load
+    cells, load = until_the_price(code_cells("06-defence", "core")), robustness.load
 
     def with_autoattack(name, *rest):
         found = {attack: values for attack, values in load(name, *rest).items() if attack != "AutoAttack"}
-        entry = {"level": 8, "accuracy": 0.0, "attacks": [{}] * 4}
-        return found | ({"AutoAttack": entry} if recorded else {})
+        entry = {"level": 8, "accuracy": 0.0, "attacks": [{}] * attacks_run}
+        return found | ({"AutoAttack": entry} if attacks_run else {})
 
-    def twin_folder(name, *rest):
-        twin = folder("airbench", *rest) if recorded else tmp_path
-        return twin if name == "standard-twin" else folder(name, *rest)
-
-    monkeypatch.setattr(runs, "folder", twin_folder)
     monkeypatch.setattr(robustness, "load", with_autoattack)
-    recorded = False
-    _, alone = walk(cells)
-    recorded = True
-    _, both = walk(cells)
-    assert "not the price of the attack" in alone and "so the difference is the price" in both
-    assert "AutoAttack" not in alone and "AutoAttack combines four attacks" in both
-    assert "standard-twin" not in alone and "images that standard-twin classifies correctly" in both
+    said_of = {}
+    for attacks_run in (0, 3, 4):
+        _, said_of[attacks_run] = walk(cells)
+    assert [number for number, words in said_of.items() if "AutoAttack combines four attacks" in words] == [4]
+
+
+def test_the_price_is_lower_or_higher_as_recorded_and_needs_a_standard_twin(walk, monkeypatch, dataset_name):
+    cells = until_the_price(code_cells("06-defence", "core"))
+    twin, trained = (robustness.load(name, dataset_name) for name in ("standard-twin", "adversarial-fgsm"))
+    change = "lower" if trained["FGSM"]["accuracy"][0] < twin["FGSM"]["accuracy"][0] else "higher"
+    _, words = walk(cells)
+    assert f"that of adversarial-fgsm is # points {change}. This comparison is like for like" in words
+    exchange(monkeypatch, "standard-twin", "adversarial-fgsm")
+    with pytest.raises(AssertionError, match="robust accuracy is gained"):
+        walk(cells)
 
 
 def test_a_collapse_is_reported_where_there_is_one_and_only_there(walk, monkeypatch):
     monkeypatch.setenv("LECTURE_DATASET", "sketches")
     cells, load = collapse_cells(code_cells("06-defence", "core")), runs.load
     histories = {
-        "It does": {"pgd_accuracy": [0.3, 0.2, 0.0], "fgsm_accuracy": [0.3, 0.4, 0.8]},
-        "Not on sketches": {"pgd_accuracy": [0.2, 0.3, 0.4], "fgsm_accuracy": [0.3, 0.4, 0.5]},
+        "It happens": {"pgd_accuracy": [0.3, 0.2, 0.0], "fgsm_accuracy": [0.3, 0.4, 0.8]},
+        "it does not happen": {"pgd_accuracy": [0.2, 0.3, 0.4], "fgsm_accuracy": [0.3, 0.4, 0.5]},
     }
     for verdict, history in histories.items():
 

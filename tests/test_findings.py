@@ -30,7 +30,7 @@ def said(results):
     parts = [text for row in findings.answers(QUESTIONS, results) for text in row]
     parts += [
         findings.recap(results),
-        findings.caption(QUESTIONS, results, "cifar10"),
+        findings.caption(QUESTIONS, results, "CIFAR-10"),
         findings.costliest(findings.LABELS, results),
     ]
     return "\n".join(parts)
@@ -63,14 +63,44 @@ def test_the_answers_follow_the_numbers():
         next(findings.answer(question, results) for question in QUESTIONS if variant in question.variants)
         for variant in ("two-blocks", "glorot", "augmentation")
     )
-    assert blocks.startswith("**supported** against two blocks; one block: no difference larger than")
+    assert (
+        blocks.startswith("**supported**: two blocks: 2.9 ") and "points worse; **no preference**: one block: " in blocks
+    )
     assert "four blocks: no difference larger than" in blocks
     assert "1.36 times the multiply-adds and 2.37 times the parameters" in blocks
-    assert initial.startswith("Glorot") and initial.endswith(", with the same parameters and multiply-adds")
+    assert initial.startswith("**no preference**: Glorot")
+    assert initial.endswith(", with the same parameters and multiply-adds")
     assert regularisation.startswith("**not supported**: augmentation: 3.") and "points better" in regularisation
     recap = findings.recap(results)
-    assert "the slides' network beats two blocks." in recap and "**Not supported**: augmentation would" in recap
-    assert findings.costliest(findings.LABELS, results).startswith("two blocks: ") and "Not answered" not in recap
+    assert (
+        "more accurate than its variants with two blocks." in recap and "**Not supported**: augmentation would" in recap
+    )
+    assert findings.costliest(findings.LABELS, results).startswith("costs the most of these: two blocks: ")
+    assert "Not answered" not in recap and "Undecided" not in recap
+
+
+def test_the_recap_bounds_every_difference_that_it_does_not_show():
+    results = study(two_blocks=-3, augmentation=3)
+    bound = float(findings.recap(results).split("No difference larger than ")[1].split()[0])
+    equal = [name for name in findings.LABELS if findings.verdict(name, results) == "no difference"]
+    assert len(equal) > 8 and bound == pytest.approx(
+        max(findings.compare(name, results).bound for name in equal), abs=0.1
+    )
+
+
+def test_few_runs_are_told_from_none():
+    """As early in a sweep: one seed of some variants."""
+    results = study(1, two_blocks=-3)
+    partial = {name: results[name] for name in ("baseline", "one-block", "two-blocks")}
+    recap, caption = findings.recap(partial), findings.caption(QUESTIONS, partial, "CIFAR-10")
+    assert "**Undecided**, in too few training runs: one block and two blocks." in recap
+    assert "**Not answered yet**, without a training run: four blocks" in recap
+    assert "Dots without an interval: a single run." in caption and "Filled dots" not in caption
+    assert "Undecided: one block and two blocks; not trained: four blocks" in caption
+    assert "points in a single run; **not answered yet**: four blocks" in findings.answer(findings.LAYERS[0], partial)
+    lowest = findings.costliest(findings.LABELS, partial)
+    assert lowest.startswith("lowest of the 2 of these that were trained, but not shown to be worse: two blocks")
+    assert findings.costliest(("glorot", "residual"), partial).startswith("no two networks")
 
 
 def test_two_variants_that_change_places_change_the_text():
@@ -79,9 +109,8 @@ def test_two_variants_that_change_places_change_the_text():
     assert said(before) != said(after)
     assert "**Not supported**: batch normalisation would" in said(before)
     assert "**Not supported**: Glorot initialisation would" in said(after)
-    assert findings.costliest(findings.LABELS, before).startswith("Glorot") and findings.costliest(
-        findings.LABELS, after
-    ).startswith("batch norm")
+    costs = [findings.costliest(findings.LABELS, results) for results in (before, after)]
+    assert costs[0].startswith("costs the most of these: Glorot") and ": batch norm" in costs[1]
 
 
 def test_two_recorded_files_that_change_places_change_the_text(tmp_path):
@@ -136,9 +165,9 @@ def test_a_wide_interval_decides_where_it_does_not_contain_0():
         results[name] = results[name]._replace(accuracies=accuracies)
     widths = [findings.compare(name, results).half_width for name in ("one-block", "two-blocks")]
     assert min(widths) > findings.TOO_WIDE
-    assert [findings.verdict(name, results) for name in ("one-block", "two-blocks")] == ["better", "open"]
+    assert [findings.verdict(name, results) for name in ("one-block", "two-blocks")] == ["better", "undecided"]
     assert "points better" in findings.finding("one-block", results)
-    assert "too few seeds" in findings.finding("two-blocks", results)
+    assert "points in too few runs" in findings.finding("two-blocks", results)
 
 
 @pytest.mark.parametrize("seeds", [0, 1, 4])

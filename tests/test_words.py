@@ -202,6 +202,7 @@ def forms(term):
 
 SPELLINGS = {
     "Adaptive attack": {"adaptive"},
+    "Balanced classes": {"balanced"},
     "Calibration": {"calibrated"},
     "Downsampling": {"downsample"},
     "FGSM": {"Fast Gradient Sign Method"},
@@ -289,7 +290,7 @@ def test_the_glossary_is_in_order_and_names_each_term_once(glossary):
 NEEDED = {
     *("validation set", "generalisation", "regularisation", "early stopping", "weight decay", "backpropagation"),
     *("test-time augmentation", "mixed precision", "attack success rate", "black box", "surrogate model"),
-    *("adaptive attack", "expected calibration error", "reliability diagram", "evasion attack"),
+    *("adaptive attack", "expected calibration error", "reliability diagram", "evasion attack", "capacity"),
 }
 
 

@@ -18,7 +18,7 @@ def adversarial_example(image, adversarial, before, after, label, names, epsilon
     figure, axes = new_figure(columns=4, height=3.9, width_ratios=(1, 1, 1, 1.3))
     parts = (
         (image, f"original\n{names[before.argmax()]} {before.max():.0%}"),
-        (amplified(adversarial - image, epsilon), f"perturbation\n× {1 / (2 * epsilon):.3g}"),
+        (amplified(adversarial - image, epsilon), f"perturbation\n× {1 / (2 * epsilon):.0f}"),
         (adversarial, f"adversarial\n{names[after.argmax()]} {after.max():.0%}"),
     )
     for axis, (part, title) in zip(axes, parts, strict=False):
