@@ -23,6 +23,9 @@ CLASS_NAMES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "
 # them is reported beside the accuracy on all 10,000, so that numbers from any two copies can be compared.
 ORIGINAL_TEST_IMAGES = 1017
 
+# What sentences call a data set.
+TITLES = {"cifar10": "CIFAR-10", "sketches": "the sketches"}
+
 # How many sketches are drawn, and from which seed.
 SKETCHES = {"train": (5_000, 0), "test": (1_000, 1)}
 
@@ -33,7 +36,7 @@ class _Parts:
     @property
     def title(self):
         """What sentences call the data set: "CIFAR-10" or "the sketches"."""
-        return {"cifar10": "CIFAR-10", "sketches": "the sketches"}.get(self.name, self.name)
+        return TITLES.get(self.name, self.name)
 
     def evaluation_part(self):
         """What a network is evaluated on after each epoch: the part's name in records, its images, its labels."""

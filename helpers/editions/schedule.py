@@ -27,7 +27,7 @@ SECTIONS = (
     Section(
         "02-architecture",
         16,
-        "the whole network; where parameters and work sit; what the ablation study says of the assignment's questions",
+        "the whole network; where its parameters and its work are; the assignment's questions, answered by an ablation study",
     ),
     Section(
         "03-training",
@@ -39,20 +39,20 @@ SECTIONS = (
     Section(
         "05-fgsm",
         19,
-        "guess the ε; the control; why the sign; the slides' attack, mended; when float32 lies",
+        "guess the ε; why the sign; the control; what PGD is; the slides' attack, reviewed; when float32 lies",
         "the page that `make site` writes",
     ),
-    Section("06-defence", 9, "what PGD is; “immune to FGSM: robust?”; what robustness costs", "one figure"),
+    Section("06-defence", 9, "adversarial training; what robustness costs; “immune to FGSM: robust?”", "one figure"),
     Section("06-defence", 1, "three things to take home"),
 )
 
 # The same in 45 minutes: what of which notebook, and for how long.
 SHORT = (
     Section("01-data", 4, "the sliders and the assignment"),
-    Section("02-architecture", 8, "the whole network, and where parameters and work sit"),
+    Section("02-architecture", 8, "the whole network, and where its parameters and its work are"),
     Section("03-training", 5, "the recorded curves and the generalisation gap"),
     Section("05-fgsm", 19, "everything"),
-    Section("06-defence", 9, "“immune to FGSM: robust?”, what robustness costs, what to take home"),
+    Section("06-defence", 9, "what robustness costs, “immune to FGSM: robust?”, what to take home"),
 )
 
 MINUTES = {

@@ -149,8 +149,8 @@ def at_most(seconds):
 
 
 ROWS = {
-    "fgsm": ("FGSM, images a second", "level with CleverHans, 2× the others, 75% of the limit", fgsm),
-    "sweep": ("accuracy at 33 values of ε, images a second", "4×", sweep),
+    "fgsm": ("FGSM, images per second", "level with CleverHans, 2× the others, 75% of the limit", fgsm),
+    "sweep": ("accuracy at 33 values of ε, images per second", "4×", sweep),
     "slider": ("ε slider, key press to picture, 95% within", "5 ms", slider),
     "new image": ("a new image in the explorer: all its sliders show", "10× a predict for each ε", new_image),
     "page": ("the attack in a page (`attack.html`)", "15 ms, 30 ms, 60 and 15 frames, 6 MB", page),
@@ -161,16 +161,16 @@ ROWS = {
     "make test": ("`make test`", "8 min", at_most(480)),
 }
 
-# What stands between, where a goal is missed.
+# Why a goal is missed.
 BETWEEN = {
-    "fgsm": "each library multiplies the same, a forward pass and a gradient (Foolbox a pass more, to judge). A ratio "
-    "shows what it does beside that, which weighs less where multiplying is slow. What is missing to the limit goes to "
-    "ReLU and pooling, which move memory.",
-    "sweep": "every way needs a forward pass for each ε. A gradient costs about two: 33 × 3 = 99 passes where each ε "
-    "has its own, 2 + 33 = 35 where one serves all. Where a pass is as quick there as here, that makes 2.8×.",
+    "fgsm": "all libraries compute the same forward pass and gradient (Foolbox one forward pass more). A ratio shows what "
+    "else they do, which matters less where multiplication is slow. The distance to the limit is due to ReLU and "
+    "pooling, which move memory.",
+    "sweep": "every method needs a forward pass for each ε. A gradient costs about two more: 33 × 3 = 99 passes if each ε "
+    "has its own gradient, 2 + 33 = 35 if one gradient serves all. With equally fast passes, the ratio is 2.8×.",
     "page": "a frame is counted where the predictions of both networks on screen are those of the slider's ε. The drag begins "
     "when the image is chosen: what is missing are its first frames, while the gradients are computed.",
-    "first figure": "most of it is TensorFlow's own import and the tracing of the first passes.",
+    "first figure": "most of the time goes to importing TensorFlow and tracing the first passes.",
     "make test": "the table below says which parts are slow.",
 }
 
@@ -201,13 +201,13 @@ def in_table(headings, lines):
 
 
 def readme_part(results):
-    """Where and when it was measured, the table, what stands between, how cost grows, and what is slow in the tests."""
+    """Where and when it was measured, the table, why goals are missed, how cost grows, and what is slow in the tests."""
     measured, made = results["measured"], rows(results["measured"])
     limit, mark = measured["limit"]["here"], {True: "✓", False: "✗", None: "?"}
     parts = [
         f"Measured on {results['date']}: {results['machine']}, load {limit['load'] or 0:.1f} before it began; "
         f"{limit['dataset']}{'' if limit['full'] else ', few images'}. The limit: "
-        f"{limit['operations'] / limit['seconds'] / 1e9:,.0f} billion float32 operations a second.\n",
+        f"{limit['operations'] / limit['seconds'] / 1e9:,.0f} billion float32 operations per second.\n",
         in_table(
             ("what", "here", "instead", "better by", "goal"),
             [(*row[:4], f"{mark[row.reached]} {row.goal}") for row in made.values()],
@@ -216,7 +216,7 @@ def readme_part(results):
     missed = [group for group, row in made.items() if row.reached is False]
     if missed:
         parts.append(
-            "What stands between, where a goal is missed (✗):\n\n"
+            "Why some goals are missed (✗):\n\n"
             + "".join(f"- {made[group].what}: {BETWEEN[group]}\n" for group in missed if group in BETWEEN)
         )
     if "growth" in measured:
