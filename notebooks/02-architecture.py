@@ -143,7 +143,7 @@ assert budget.epochs == {"cifar10": 16, "sketches": 8} and len(ablations.VARIANT
 # An **ablation study** changes one choice, trains the network again by the same recipe, and compares: here the accuracy
 # on the **validation set**, over several **seeds** (other initial weights, another order of the images). With 95%
 # probability, all intervals together contain the true differences; they allow for other seeds and other validation
-# images. Where one contains 0, the study shows **no difference**, and how large one could still be.
+# images. Where one contains 0, the study shows **no difference**, and says how large one could still be.
 #
 # | change | what it means |
 # | --- | --- |

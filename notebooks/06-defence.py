@@ -22,8 +22,8 @@
 # home. Running everything takes one to two minutes.
 #
 # **They will ask:** *Why not blur or compress the image first?* The attacker differentiates through the blur or
-# approximates its gradient. Of nine published defences that rely on obfuscated gradients, such transformations among
-# them, Athalye, Carlini and Wagner (2018, arXiv:1802.00420) broke six completely and one partially.
+# approximates its gradient. Of nine defences published at one conference, seven relied on such obstacles to the
+# gradient; Athalye, Carlini and Wagner (2018, arXiv:1802.00420) broke six of these completely and one partially.
 #
 # </details>
 

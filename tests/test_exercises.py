@@ -77,7 +77,7 @@ WRONG = {
         ],
         "price_of_pair": [
             ("return 18 / 25", "stay the same"),
-            ("return 25 * before / (9 * (before + after))", "turn it around"),
+            ("return 25 * before / (9 * (before + after))", "take the inverse"),
         ],
         "vgg_parameters": [
             (
@@ -122,7 +122,7 @@ WRONG = {
             ("return [-(1 - momentum ** (n + 1)) for n in range(200)]", "another convention"),
         ],
         "stopping_epoch": [
-            ("return int(np.argmin(losses)) + 1", "end the training before"),
+            ("return int(np.argmin(losses)) + 1", "training ends before it"),
             ("return 6", "best epoch so far"),
         ],
         "with_random_labels": [
@@ -138,7 +138,7 @@ WRONG = {
                     "return dataclasses.replace(dataset, **{key: np.random.default_rng(seed).integers(0, 10,"
                     " len(getattr(dataset, key))) for key in ('y_train', 'y_test')})"
                 ),
-                "test labels stay true",
+                "leave the test labels",
             ),
         ],
     },
@@ -158,7 +158,7 @@ WRONG = {
                     "return ((probability.max(axis=1) >= threshold).mean(), ((probability.max(axis=1) >="
                     " threshold) & (probability.argmax(axis=1) == labels)).mean())"
                 ),
-                "images that are left",
+                "images that remain",
             ),
         ],
         "images_needed": [
@@ -269,7 +269,7 @@ WRONG = {
         "lost_and_gained": [
             (
                 ("return tuple((evaluation.predictions(n, images) == labels).sum() for n in (first, second))"),
-                "leave out what both do",
+                "leave out those that both",
             ),
             (
                 (
@@ -290,7 +290,7 @@ WRONG = {
             ),
         ],
         "worst_case": [
-            ("return np.mean([evaluation.accuracy(network, x, labels) for x in attacked])", "no worst case"),
+            ("return np.mean([evaluation.accuracy(network, x, labels) for x in attacked])", "not a worst case"),
             (
                 ("return np.mean(np.any([evaluation.predictions(network, x) == labels for x in attacked], axis=0))"),
                 "every attack must fail",
