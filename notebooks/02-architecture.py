@@ -231,6 +231,19 @@ print(findings.costliest(choices, study))
 # %% tags=["core"] slideshow={"slide_type": "slide"}
 Markdown(f"## What the study says\n\n{findings.recap(study)}")
 
+# %% [markdown] tags=["core", "notes"] slideshow={"slide_type": "notes"}
+# <details><summary>Speaker notes</summary>
+#
+# Read the lines aloud and let the class say for each what they would do. These lines follow from the records: they
+# change when training runs are added.
+#
+# **They will ask:** "Which choice would you change, then?" One that is listed as not supported, if its cost is
+# acceptable. Where the study shows no difference, take the cheaper network: it is as good, up to the stated number of
+# points. "And where it is undecided or not answered?" Say so, keep the slides' choice, and name what would answer it:
+# more training runs of that variant.
+#
+# </details>
+
 # %% [markdown] tags=["core"] slideshow={"slide_type": "slide"}
 # ## What we saw
 #

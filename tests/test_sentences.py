@@ -1,5 +1,8 @@
 """What 01 and 04 say follows from their numbers: other numbers change a sentence or stop the notebook."""
 
+import re
+
+import nbformat
 import numpy as np
 import pytest
 
@@ -98,3 +101,28 @@ def test_01_stops_where_the_opening_image_does_not_flip(said, sketches, monkeypa
     scope |= {"model": runs.load("vgg3", "sketches").model, "shown": shown, "labels": labels}
     with pytest.raises(AssertionError, match="must flip"):
         said("01-data", scope, ("setup", "bet"))
+
+
+@pytest.mark.parametrize("name", cells.names())
+def test_every_slide_of_the_core_tells_the_lecturer_what_people_ask(name):
+    slides = []
+    for cell in cells.read(cells.NOTEBOOKS / f"{name}.py").cells:
+        if cells.part(cell) == "core":
+            if cells.slide_type(cell) == "slide":
+                slides.append([])
+            slides[-1].append(cell)
+    silent = [
+        slide[0].source.splitlines()[0]
+        for slide in slides
+        if not any(cells.has(cell, "notes") and "They will ask" in cell.source for cell in slide)
+    ]
+    assert len(slides) > 4 and silent == []
+
+
+@pytest.mark.parametrize("name", cells.names())
+def test_stored_outputs_call_the_data_set_by_its_name(name):
+    """`cifar10` is what a command or a folder is called."""
+    book = nbformat.read(cells.NOTEBOOKS / f"{name}.ipynb", 4)
+    outputs = [str(output) for cell in book.cells for output in cell.get("outputs", ())]
+    images = re.compile(r"'image/png': '[^']*'|--dataset cifar10")
+    assert [output for output in outputs if "cifar10" in images.sub("", output)] == []
