@@ -102,7 +102,7 @@ def limits(results):
 
 def _difference(comparison):
     width = f" ± {comparison.half_width:.1f}" if math.isfinite(comparison.half_width) else ""
-    return f"{comparison.points:+.1f}".replace("-", "−") + width
+    return f"{round(comparison.points, 1) + 0:+.1f}".replace("-", "−") + width  # never −0.0
 
 
 def finding(variant, results):

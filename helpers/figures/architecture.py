@@ -144,7 +144,7 @@ def ablations(rows, baseline, limits):
     """
     height = 0.52 * (len(rows) + 1) + 1.4
     figure = Figure(figsize=(WIDTH, height))
-    axis = figure.add_axes((0.28, 0.8 / height, 0.31, 0.52 * (len(rows) + 1) / height))
+    axis = figure.add_axes((0.28, 0.8 / height, 0.3, 0.52 * (len(rows) + 1) / height))
     across = blended_transform_factory(figure.transFigure, axis.transData)
     axis.axvline(0, color=GREY, linewidth=1.5)
     lines = [("slides' network", baseline and f"{np.mean(baseline.accuracies):.1%}", baseline)]
@@ -182,6 +182,6 @@ def _columns(axis, across, lines):
     ]
     for place, (name, difference, costs) in enumerate(lines, start=-1):
         style = {"transform": across, "ha": "right", "va": "center", "linespacing": 1.05}
-        for x, text in zip((0.27, 0.735, 0.86, 0.995), (name, difference, *(costs or ()))):
+        for x, text in zip((0.27, 0.725, 0.845, 0.995), (name, difference, *(costs or ()))):
             if text:
                 axis.text(x, place, text, **style)
