@@ -511,8 +511,8 @@ for mode in (True, False):
 # %% [markdown] tags=["optional"] slideshow={"slide_type": "skip"}
 # ## Optional: why logits and not softmax?
 #
-# Because `float32` cannot represent very confident predictions. Take two classes with logits 120 and 0, and let the
-# second be the true one. Its loss should be $-\ln p_2 = 120$, and its slope with respect to the logits (1, −1).
+# `float32` cannot represent very confident predictions. Take two classes with logits 120 and 0, and let the second be
+# the true one. Its loss should be $-\ln p_2 = 120$, and its gradient with respect to the logits (1, −1).
 
 # %% tags=["optional", "nbval-check-output"] slideshow={"slide_type": "skip"}
 confident, truth = tf.constant([[120.0, 0.0]]), tf.constant([[0.0, 1.0]])

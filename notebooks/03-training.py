@@ -57,7 +57,7 @@ with figures.LiveCurve() as curve:
 # ## What happens at each step
 #
 # The network predicts probabilities for a **batch** of images. The **cross-entropy** of an image is $L = -\ln p_y$,
-# where $p_y$ is the probability of its true class; 1/10 for every class costs $\ln 10 = 2.30$ nats. **Backpropagation**
+# where $p_y$ is the probability of its true class; if each class has 1/10, this is $\ln 10 = 2.30$ nats. **Backpropagation**
 # computes the gradient of the batch's mean loss with respect to all weights $w$, and **stochastic gradient descent**
 # (SGD) moves them against it:
 #
@@ -128,8 +128,7 @@ assert np.abs(smooth[8:, 1]).max() < np.abs(plain[8:, 1]).max() and left["moment
 # %% [markdown] tags=["core", "bet"] slideshow={"slide_type": "slide"}
 # ## The whole run
 #
-# The slides state neither the batch size nor the number of epochs. We use batches of 32 and train to about their
-# training accuracy.
+# The slides state neither the batch size nor the epochs. We use batches of 32 and train to about their training accuracy.
 #
 # **Bet.** After which epoch is the *test* loss lowest?
 

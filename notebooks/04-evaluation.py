@@ -186,7 +186,7 @@ figures.show(
 # <details><summary>Speaker notes</summary>
 #
 # The point: "I do not know" is not among the ten classes. In 05 we make a network err on purpose, and often with the
-# same confidence. Let the class judge two images: label, image or network?
+# same confidence. Let the class judge two images: is the label wrong, the image ambiguous, or the network wrong?
 #
 # They will ask: *so can no network reach 100%?* It could, by reproducing wrong labels, but it should not: at least half
 # a percent of the labels are wrong. An algorithm had selected those 275 images as suspicious; nobody checked the other
@@ -244,7 +244,7 @@ figures.show(
 # The **confidence** of a prediction is its probability. A network is **calibrated** if, of all predictions with a
 # confidence of 80%, 80% are correct, and likewise for every other value. Sort the predictions by confidence into ten
 # bins and compare confidence with accuracy: this is a **reliability diagram**. The **expected calibration error (ECE)**
-# is the mean difference of the two, weighted by the number of predictions.
+# is the mean absolute difference of the two, weighted by the number of predictions.
 #
 # **Temperature scaling** divides the logits by a temperature T before the softmax. T > 1 makes a network less
 # confident, T < 1 more; the predictions do not change. T is fitted on validation images. This network was trained on

@@ -226,7 +226,7 @@ figures.show(
 # <details><summary>Speaker notes</summary>
 #
 # The common wrong answer: "FGSM fails, so there is no adversarial example nearby". FGSM looks at one corner of the ℓ∞
-# ball. After the collapse the slope at the image points elsewhere than the slope around it (optional cell).
+# ball. After the collapse, the gradient at the image and the gradient near it have different directions (optional cell).
 #
 # The diamonds show what the network has learned. FGSM with the predicted label tells the network nothing that it does
 # not know; the difference to FGSM with the true label is the **label leak** (Kurakin et al. 2017, arXiv:1611.01236).
@@ -262,7 +262,7 @@ print("the sentences of 'What we saw' agree with the recorded numbers")
 # %% [markdown] tags=["core", "notes"] slideshow={"slide_type": "notes"}
 # <details><summary>Speaker notes</summary>
 #
-# End with the three things to take home. Then ask what the class would now ask the authors of the headline "our network
+# End with the three things to take home. Then let the class put questions to the authors of the headline "our network
 # resists attacks": which ε, which attack, what accuracy on clean images?
 #
 # **They will ask:** *Is any network certified to be robust?* Yes, at lower accuracies: randomised smoothing proves
@@ -375,7 +375,7 @@ print("the label leaks" if fgsm_true > clean_few and leak > 0.05 else f"no label
 # %% [markdown] tags=["optional"] slideshow={"slide_type": "skip"}
 # ## Optional: how a defence deceives its author
 #
-# Many published defences only make the gradient useless: **gradient masking**. Here is a simple one. Multiply the
+# Many published defences only make the gradient useless: **gradient masking**. Here is a simple example. Multiply the
 # logits by 50 and take the softmax: predictions stay the same, and nearly every probability becomes 0 or 1. The author
 # attacks the *probabilities*, finds that accuracy hardly falls, and publishes. An adaptive attacker takes the logits
 # before the factor.
