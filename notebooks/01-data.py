@@ -403,8 +403,8 @@ found = possible_images(1, 1, 10), possible_images(2, 3, 10), possible_images(32
 assert not np.isclose(found[1], 4), "a pixel has one value per channel: how many values has the whole image?"
 assert not np.isclose(found[1], np.log10(120)), "the values are chosen independently, so the levels are multiplied"
 assert np.allclose(found[:2], [1, 12]), f"one pixel with 10 levels can be 10 images, log10 = 1; got {found[0]}"
-print(f"There are 10^{found[2]:.0f} images, and the training images cover practically none of this space. Learning works")
-print("because real images are a tiny, regular part of it. An adversarial example may be far from every training image.")
+print(f"There are 10^{found[2]:.0f} images, and the training images cover practically none of this space. Learning")
+print("works because real images are a tiny, regular part of it. An adversarial example may be far from all of them.")
 
 # %% [markdown] tags=["homework"] slideshow={"slide_type": "skip"}
 # **2. Predict, then compute: the best of a thousand.** A thousand "networks" guess at random, all on the same 500
@@ -434,8 +434,8 @@ print(f"best of 1,000 on the 500 images: {on_chosen:.1%} (predicted: {my_predict
 print(f"the same one on new images:      {on_new:.1%} (predicted: {my_prediction[1]:.1f}%)")
 
 # %% [markdown] tags=["homework"] slideshow={"slide_type": "skip"}
-# The best guesser knew nothing: only the choice lifts its accuracy above chance level. Choosing between real networks by
-# their test accuracy has the same effect, only a smaller one.
+# The best guesser knew nothing: only the choice lifts its accuracy above chance level. Choosing between real networks
+# by their test accuracy has the same effect, only a smaller one.
 #
 # **3. How far do averages get you?** Average all training images of each class into one mean image, and predict the
 # class whose mean image is nearest. Which accuracy do you expect, between chance level and that of the network?

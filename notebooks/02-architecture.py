@@ -210,8 +210,8 @@ print(findings.costliest(choices, study))
 # <details><summary>Speaker notes</summary>
 #
 # Read one row aloud: dot, interval, verdict, cost. A common wrong answer is "its mean is higher, so it is better". Ask
-# what would narrow an interval (more seeds, more validation images). A dot without an interval is a single run: it shows
-# what happened once, and decides nothing.
+# what would narrow an interval (more seeds, more validation images). A dot without an interval is a single run: it
+# shows what happened once, and decides nothing.
 #
 # **They will ask:**
 #
@@ -285,8 +285,8 @@ print(f"{epochs} epochs each; {missing} training runs are still missing")
 # %% [markdown] tags=["optional"] slideshow={"slide_type": "skip"}
 # ## Optional: what one unit can see
 #
-# A unit of the first convolution depends on 3×3 pixels. A unit of the second depends on 3×3 such units, and therefore on
-# 5×5 pixels. Pooling doubles the distance between neighbouring units, so from there on each layer adds twice as many
+# A unit of the first convolution depends on 3×3 pixels. A unit of the second depends on 3×3 such units, and therefore
+# on 5×5 pixels. Pooling doubles the distance between neighbouring units, so from there on each layer adds twice as many
 # pixels. With the width $r$ of the **receptive field**, the distance $s$ between neighbouring units in pixels, and a
 # window of width $k$:
 #

@@ -14,8 +14,8 @@
 # %% [markdown] tags=["core", "notes"] slideshow={"slide_type": "notes"}
 # <details><summary>Speaker notes</summary>
 #
-# Start the training run of the next slide at once and explain while it runs. If you are short of time, keep the recorded
-# curves and the generalisation gap.
+# Start the training run of the next slide at once and explain while it runs. If you are short of time, keep the
+# recorded curves and the generalisation gap.
 #
 # **They will ask:** "Does the network memorise the images?" Partly: the generalisation gap is the part of the training
 # accuracy that does not carry over to new images. Exercise 4 makes a network memorise images with random labels (Zhang
@@ -57,9 +57,9 @@ with figures.LiveCurve() as curve:
 # ## What happens at each step
 #
 # The network predicts probabilities for a **batch** of images. The **cross-entropy** of an image is $L = -\ln p_y$,
-# where $p_y$ is the probability of its true class; if each class has 1/10, this is $\ln 10 = 2.30$ nats. **Backpropagation**
-# computes the gradient of the batch's mean loss with respect to all weights $w$, and **stochastic gradient descent**
-# (SGD) moves them against it:
+# where $p_y$ is the probability of its true class; if each class has 1/10, this is $\ln 10 = 2.30$ nats.
+# **Backpropagation** computes the gradient of the batch's mean loss with respect to all weights $w$, and **stochastic
+# gradient descent** (SGD) moves them against it:
 #
 # $$v \leftarrow \mu\, v - \eta\, \nabla_w L, \qquad w \leftarrow w + v$$
 #
@@ -104,8 +104,8 @@ paths = {"plain descent": descend(0), "momentum 0.5": descend(0.5)}
 left = {name: np.hypot(*points[-1]) for name, points in paths.items()}
 figures.show(
     figures.momentum_paths(paths, curvatures),
-    f"Fifteen steps at the same learning rate. Plain descent ends at a distance of {left['plain descent']:.1f} from the "
-    f"minimum (the star), descent with momentum 0.5 at a distance of {left['momentum 0.5']:.1f}.",
+    f"Fifteen steps at the same learning rate. Plain descent ends at a distance of {left['plain descent']:.1f} from "
+    f"the minimum (the star), descent with momentum 0.5 at a distance of {left['momentum 0.5']:.1f}.",
 )
 
 # %% tags=["core"] slideshow={"slide_type": "skip"}
@@ -128,7 +128,8 @@ assert np.abs(smooth[8:, 1]).max() < np.abs(plain[8:, 1]).max() and left["moment
 # %% [markdown] tags=["core", "bet"] slideshow={"slide_type": "slide"}
 # ## The whole run
 #
-# The slides state neither the batch size nor the epochs. We use batches of 32 and train to about their training accuracy.
+# The slides state neither the batch size nor the epochs. We use batches of 32 and train to about their training
+# accuracy.
 #
 # **Bet.** After which epoch is the *test* loss lowest?
 
@@ -177,8 +178,8 @@ if dataset.name == "cifar10":  # as the text says: it ends where the training ac
 # <details><summary>Speaker notes</summary>
 #
 # Let the class bet before you show the curves. The default bet, a common wrong answer, is the last epoch, because the
-# training loss is lowest there. In the first epochs the dashed accuracy lies below the test accuracy: dropout lowers it,
-# and it averages over an epoch in which the weights still improve.
+# training loss is lowest there. In the first epochs the dashed accuracy lies below the test accuracy: dropout lowers
+# it, and it averages over an epoch in which the weights still improve.
 #
 # **They will ask:** "What would narrow the generalisation gap?" More images, augmentation, or stronger regularisation;
 # an optional section of 02 gives the gap of each variant. "Were the slides' 98.79% measured with dropout on or off?"
@@ -329,8 +330,8 @@ minutes, ratio = run.record["seconds"] / 60, run.record["seconds"] / quick.recor
 figures.show(
     figures.accuracy_against_time(curves),
     f"Test accuracy against training time. The slides' recipe reaches {runs.accuracy(run.record):.1%} after "
-    f"{minutes:.0f} minutes, fast {runs.accuracy(quick.record):.1%} after {quick.record['seconds']} seconds: a factor of "
-    f"about {ratio:.0f}. Both runs were made on the same kind of machine, on different days and under different load.",
+    f"{minutes:.0f} minutes, fast {runs.accuracy(quick.record):.1%} after {quick.record['seconds']} seconds: a factor "
+    f"of about {ratio:.0f}. Both runs were made on the same kind of machine, on different days and under different load.",
 )
 
 # %% [markdown] tags=["optional"] slideshow={"slide_type": "skip"}
@@ -384,8 +385,8 @@ for name, matrix in (("before", step), ("after", optimizers.newton_schulz(step.a
 
 # %% [markdown] tags=["optional"] slideshow={"slide_type": "skip"}
 # **Schedules.** The learning rate of `fast` is highest at the start and falls linearly to zero. The runs of 02's study
-# use a *slanted triangle* ([Howard and Ruder 2018](https://arxiv.org/abs/1801.06146)): the rate rises for a fifth of the
-# steps, then falls.
+# use a *slanted triangle* ([Howard and Ruder 2018](https://arxiv.org/abs/1801.06146)): the rate rises for a fifth of
+# the steps, then falls.
 
 # %% tags=["optional"] slideshow={"slide_type": "skip"}
 triangle = optimizers.SlantedTriangular(0.05, 100)
@@ -482,7 +483,7 @@ answers = velocities(0.9, [1.0] * 200)
 assert answers[0] < 0, "descent moves against the gradient: the velocity is negative"
 assert abs(answers[0] + 0.1) > 1e-6, "the new gradient counts in full: (1 − μ) times it is another convention"
 assert np.allclose(answers[:2], [-1, -1.9]) and len(answers) == 200, f"{answers[:2]}: expected −1, then −1.9"
-print(f"the velocity approaches −1 / (1 − μ) = {-1 / (1 - 0.9):.0f}, ten times the plain step: {answers[-1]:.2f} at the end")
+print(f"the velocity approaches −1 / (1 − μ) = {-1 / (1 - 0.9):.0f}, ten times the plain step; here {answers[-1]:.2f}")
 
 # %% [markdown] tags=["homework"] slideshow={"slide_type": "skip"}
 # **3. Early stopping with patience.** While a network trains, nobody knows the validation losses to come. Write

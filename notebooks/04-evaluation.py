@@ -58,8 +58,8 @@ if len(labels) > len(labels[shown]):
 rows = [(name, count / n, *evaluation.wilson_interval(count, n)) for name, count, n in counted]
 figures.show(
     figures.intervals(rows),
-    f"Test accuracies, ours on {dataset.title}, with 95% confidence intervals (Wilson's, which also hold for few images "
-    "and near 100%): "
+    f"Test accuracies, ours on {dataset.title}, with 95% confidence intervals (Wilson's, which also hold for few "
+    "images and near 100%): "
     + "; ".join(f"{name} {100 * low:.1f} to {100 * high:.1f}%" for name, _, low, high in rows)
     + ".",
 )
@@ -308,8 +308,8 @@ print(f"correct kind: {kind_accuracy(matrix, vehicle):.1%}; correct class: {corr
 # %% [markdown] tags=["homework"] slideshow={"slide_type": "skip"}
 # **2. Predict, then compute: refuse when in doubt.** Let the network refuse to predict if its confidence, the
 # probability of the predicted class, is below a threshold. Which accuracy does vgg3 reach on the remaining images at a
-# threshold of 90%? Enter your prediction, then write `selective(probability, labels, threshold)`: the fraction of images
-# that remain, and the accuracy on them.
+# threshold of 90%? Enter your prediction, then write `selective(probability, labels, threshold)`: the fraction of
+# images that remain, and the accuracy on them.
 
 # %% tags=["homework"]
 my_prediction = 90.0  # percent
@@ -338,8 +338,8 @@ print(f"predicted for 90%: {my_prediction:.1f}%")
 # Refusing helps against ordinary errors. Before you rely on it, read [05-fgsm](05-fgsm.ipynb): adversarial examples
 # are often confident.
 #
-# **3. How many images?** How many test images do you need for a 95% confidence interval of a given half-width at a given
-# accuracy? Write `images_needed(accuracy, half_width)`. Both are fractions: ±0.1 points are 0.001.
+# **3. How many images?** How many test images do you need for a 95% confidence interval of a given half-width at a
+# given accuracy? Write `images_needed(accuracy, half_width)`. Both are fractions: ±0.1 points are 0.001.
 
 
 # %% tags=["homework", "solution"]

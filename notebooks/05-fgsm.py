@@ -533,8 +533,8 @@ strong, slides = at_named["airbench"], at_named["vgg3"]
 assert strong["FGSM"] > slides["FGSM"] and max(strong["PGD"], slides["PGD"]) < 0.1, "as the caption says"
 figures.show(
     figures.robustness_curves(panels, named),
-    f"Accuracy against ε on the first {report['n']:,} test images of {dataset.title}. At ε = {named}/255 the accuracy of "
-    f"vgg3 is {slides['FGSM']:.1%} under FGSM, {slides['PGD']:.1%} under PGD and {slides['random-sign noise']:.1%} "
+    f"Accuracy against ε on the first {report['n']:,} test images of {dataset.title}. At ε = {named}/255 the accuracy "
+    f"of vgg3 is {slides['FGSM']:.1%} under FGSM, {slides['PGD']:.1%} under PGD and {slides['random-sign noise']:.1%} "
     f"under random-sign noise; that of airbench is {strong['FGSM']:.1%}, {strong['PGD']:.1%} and "
     f"{strong['random-sign noise']:.1%}. By FGSM alone, airbench would pass for the more robust network; PGD shows "
     "that neither is robust.",
@@ -717,9 +717,7 @@ assert same_values[unsure].min() > 0.99, "where the network is unsure, both atta
 # %% tags=["optional"]
 least = np.floor(1000 * same_values[unsure].min()) / 10
 print(f"{unsure.sum()} images have a lead below 10: on each, at least {least:.1f}% of the values agree")
-print(
-    f"on {len(confident)} images fewer than 90% agree; each has a lead of at least {np.floor(lead[confident].min()):.0f}"
-)
+print(f"on {len(confident)} images fewer than 90% agree; the lead on these is at least {lead[confident].min():.0f}")
 for name, moved in (("Foolbox", theirs), ("attacks.fgsm", ours)):
     print(f"accuracy at ε = 8/255 under FGSM by {name}: {evaluation.accuracy(model, moved, labels):.2%}")
 

@@ -202,8 +202,8 @@ collapsed = pgd[-1] < 0.05 and pgd[best] > 0.1 and fgsm[-1] > fgsm[best]
 
 # %% tags=["core"]
 verdict = (
-    f"It happens: accuracy under PGD falls from {pgd[best]:.0%} after epoch {best + 1} to {pgd[-1]:.0%}, accuracy under "
-    f"FGSM rises to {fgsm[-1]:.0%}. The network resists this one step and nothing else."
+    f"It happens: accuracy under PGD falls from {pgd[best]:.0%} after epoch {best + 1} to {pgd[-1]:.0%}, accuracy "
+    f"under FGSM rises to {fgsm[-1]:.0%}. The network resists this one step and nothing else."
     if collapsed
     else f"On {dataset.title} it does not happen: at the end, accuracy is {pgd[-1]:.0%} under PGD and {fgsm[-1]:.0%} "
     "under FGSM."
@@ -226,7 +226,8 @@ figures.show(
 # <details><summary>Speaker notes</summary>
 #
 # The common wrong answer: "FGSM fails, so there is no adversarial example nearby". FGSM looks at one corner of the ℓ∞
-# ball. After the collapse, the gradient at the image and the gradient near it have different directions (optional cell).
+# ball. After the collapse, the gradient at the image and the gradient near it have different directions (optional
+# cell).
 #
 # The diamonds show what the network has learned. FGSM with the predicted label tells the network nothing that it does
 # not know; the difference to FGSM with the true label is the **label leak** (Kurakin et al. 2017, arXiv:1611.01236).
