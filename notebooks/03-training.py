@@ -331,7 +331,7 @@ figures.show(
     figures.accuracy_against_time(curves),
     f"Test accuracy against training time. The slides' recipe reaches {runs.accuracy(run.record):.1%} after "
     f"{minutes:.0f} minutes, fast {runs.accuracy(quick.record):.1%} after {quick.record['seconds']} seconds: a factor "
-    f"of about {ratio:.0f}. Both runs were made on the same kind of machine, on different days and under different load.",
+    f"of about {ratio:.0f}. Both runs were made on the same kind of machine, on different days, under different load.",
 )
 
 # %% [markdown] tags=["optional"] slideshow={"slide_type": "skip"}

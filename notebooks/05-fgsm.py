@@ -717,7 +717,7 @@ assert same_values[unsure].min() > 0.99, "where the network is unsure, both atta
 # %% tags=["optional"]
 least = np.floor(1000 * same_values[unsure].min()) / 10
 print(f"{unsure.sum()} images have a lead below 10: on each, at least {least:.1f}% of the values agree")
-print(f"on {len(confident)} images fewer than 90% agree; the lead on these is at least {lead[confident].min():.0f}")
+print(f"on {len(confident)} images fewer than 90% agree; the lead on these is at least {int(lead[confident].min())}")
 for name, moved in (("Foolbox", theirs), ("attacks.fgsm", ours)):
     print(f"accuracy at ε = 8/255 under FGSM by {name}: {evaluation.accuracy(model, moved, labels):.2%}")
 
