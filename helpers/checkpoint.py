@@ -28,7 +28,7 @@ class Checkpoint:
                 note = json.loads(str(kept["note"]))
                 values = [kept[f"v{number}"] for number in range(len(self.variables))]
         except Exception as error:  # a damaged file can raise anything
-            raise ValueError(f"{self.path} is no whole checkpoint ({error}); delete it to start anew") from None
+            raise ValueError(f"{self.path} is not a complete checkpoint ({error}); delete it to start again") from None
         if note["identity"] != self.identity:
             keys = [key for key, value in self.identity.items() if note["identity"].get(key) != value]
             raise ValueError(
@@ -39,7 +39,7 @@ class Checkpoint:
         if done > self.epochs:
             raise ValueError(
                 f"{self.path} holds {done} epochs already, epochs={self.epochs} were asked for; ask for {done} or more, or "
-                "delete it to start anew"
+                "delete it to start again"
             )
         for variable, value in zip(self.variables, values, strict=True):
             variable.assign(value)

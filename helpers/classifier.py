@@ -150,12 +150,12 @@ def _outputs(model, probe):
     if len(found.shape) != 2 or found.shape[1] < 2:
         wrap = "; one number z, or its sigmoid, becomes two logits: concatenate([0 * z, z])"
         raise ValueError(
-            f"model: {model.name} says {tuple(found.shape[1:])} of an image; expected one logit for each class"
+            f"model: {model.name} returns shape {tuple(found.shape[1:])} for an image; expected one logit for each class"
             + (wrap if found.shape[1:] == (1,) else "")
         )
     found = tf.cast(found, tf.float64).numpy()
     if np.isnan(found).any():
-        raise ValueError(f"model: {model.name} says nan of ordinary images; its weights may be damaged")
+        raise ValueError(f"model: {model.name} returns nan for ordinary images; its weights may be damaged")
     return found
 
 

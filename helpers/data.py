@@ -181,7 +181,7 @@ def _sketches():
     from . import sketches
 
     def fill(arrays):
-        print("Drawing the sketches, once on this machine: some seconds.", flush=True)
+        print("Drawing the sketches; this takes a few seconds, once on this machine.", flush=True)
         for part, (count, seed) in SKETCHES.items():
             arrays[f"x_{part}"][:], arrays[f"y_{part}"][:] = sketches.draw(count, seed)
 

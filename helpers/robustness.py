@@ -153,7 +153,7 @@ def exact_signs(model64, images, labels, scale=1):
 def load(name, dataset, root=runs.RECORDED):
     """The kept report on the run `name`.
 
-    Raises FileNotFoundError where there is none, ValueError where it is of other weights than those recorded.
+    Raises FileNotFoundError where there is none, ValueError where it was computed for other weights.
     """
     command = f"python -m helpers.robustness {name} --dataset {dataset}"
     try:
@@ -161,7 +161,7 @@ def load(name, dataset, root=runs.RECORDED):
     except FileNotFoundError as error:
         raise FileNotFoundError(f"{error.filename} is missing; {command} makes it") from None
     if found["weights_sha256"] != runs.read_record(name, dataset, root)["weights_sha256"]:
-        raise ValueError(f"the report on {name!r} is of other weights than those recorded; {command} makes it anew")
+        raise ValueError(f"the report on {name!r} was computed for other weights; rerun {command}")
     return found
 
 

@@ -100,7 +100,7 @@ def load(name, dataset, root=RECORDED):
     except Exception as error:  # a damaged file can raise anything
         reason = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
         raise ValueError(
-            f"{path} cannot be used ({reason}); git restore {source} brings a shipped run back, {command} makes it anew"
+            f"{path} cannot be used ({reason}); git restore {source} brings a shipped run back, {command} trains it again"
         ) from None
     return Run(model, record)
 

@@ -231,7 +231,7 @@ REFUSED = {
     ),
     "weights that are nan": (
         lambda: sequential(layers.Dense(10, kernel_initializer=keras.initializers.Constant(np.nan))),
-        "says nan",
+        "returns nan",
     ),
     "a subclass of Model": (Unshaped, r"keras\.Model\(inputs, outputs\)"),
     "a list": (lambda: [SCORES], "got list"),

@@ -110,7 +110,7 @@ def test_several_networks_share_the_sliders(small, images, labels):
         alone.image.value, alone.epsilon.value = 5, 8 / 255
         np.testing.assert_array_equal(answer.probabilities_after, alone.answer().probabilities_after)
     ten, two = small, keras.Sequential([keras.Input((32, 32, 3)), keras.layers.Flatten(), keras.layers.Dense(2)])
-    with pytest.raises(ValueError, match="different numbers of classes apart: {'ten': 10, 'two': 2}"):
+    with pytest.raises(ValueError, match="distinguish different numbers of classes: {'ten': 10, 'two': 2}"):
         explorer.FgsmExplorer({"ten": ten, "two": two}, images, labels)
     with pytest.raises(ValueError, match="at least one"):
         explorer.FgsmExplorer({}, images, labels)

@@ -173,7 +173,7 @@ def test_a_damaged_checkpoint_is_refused_by_name(harm, tmp_path):
         np.savez(path, note=np.array([print], dtype=object))
     else:
         path.write_bytes({"empty": b"", "cut": whole[: len(whole) // 2], "text": b"hello"}[harm])
-    with pytest.raises(ValueError, match="checkpoint.npz is no whole checkpoint .*delete it to start anew"):
+    with pytest.raises(ValueError, match="checkpoint.npz is not a complete checkpoint .*delete it to start again"):
         keeper.restore()
 
 

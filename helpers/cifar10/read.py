@@ -150,7 +150,7 @@ class _BatchReader:
         elif code == b"b" and type(target) is _Made:
             target.state = items[0]
         else:
-            raise ValueError(f"opcode {code!r} has no place in it")
+            raise ValueError(f"opcode {code!r} does not belong there")
 
     def take(self, size):
         """The next bytes; as a view where they are many, because the pixels need no second copy."""
@@ -169,7 +169,7 @@ class _BatchReader:
         end = self.content.find(b"\n", self.content.find(b"\n", self.place) + 1)
         name = " ".join(self.content[self.place : end].decode("ascii", "replace").split("\n"))
         if name not in self.NAMES:
-            raise ValueError(f"{name[:80]!r} has no place in it")
+            raise ValueError(f"{name[:80]!r} does not belong there")
         self.place = end + 1
         return name
 

@@ -80,7 +80,7 @@ def _slides(chosen):
     from . import slides
 
     slides.write(cells.ROOT / "slides", cells.stored(), chosen.begin)
-    print(f"Open {cells.ROOT / 'slides' / '01-data.html'}; S opens the speaker's window.")
+    print(f"Open {cells.ROOT / 'slides' / '01-data.html'}; S opens the speaker notes.")
 
 
 def _address(chosen):

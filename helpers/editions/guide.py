@@ -7,33 +7,33 @@ from . import attack, cells, pages, schedule
 
 # What to leave out, by the minute at which a lecturer looks at the clock.
 CUTS = {
-    30: ("03 has begun", "show the recorded curves of 03 instead of the training run, and go to the gap (saves 5)"),
+    30: ("03 has begun", "show the recorded curves of 03 instead of the training run, then the generalisation gap (saves 5)"),
     50: (
         "05 has begun",
-        "in 05 keep the sliders' ε, the control and why the sign; leave the slides' attack out (saves 6)",
+        "in 05 keep the sliders, why the sign and the control; leave out the slides' attack (saves 6)",
     ),
-    65: ("06 begins", "show the figure with price and gain alone, then the three things to take home (saves 5)"),
+    65: ("06 begins", "show only the figure of clean accuracy and accuracy under attack, then the three things to take home (saves 5)"),
 }
 BEFORE = (
     "The day before: <code>make data</code>, then <code>make lecture</code>; run 01 and 03 once on the machine that you "
     "will use. Afterwards nothing needs a network.",
-    "In the hall: <code>make lecture</code>; browser in full screen (F11), zoom 100% on a screen of 1280×720, 150% on one of "
-    "1920×1080, light theme. Run the first two cells of 01 before people come in.",
-    "Shift+Enter runs a cell and goes on, through folded cells as well, which the arrow keys skip. Change each bet to what "
-    "the hall says before you run the answer. + and − move ε on slides; in a notebook use the arrow keys on its slider.",
+    "In the lecture hall: <code>make lecture</code>; browser in full screen (F11), zoom 100% on a screen of 1280×720, 150% "
+    "on one of 1920×1080, light theme. Run the first two cells of 01 before people come in.",
+    "Shift+Enter runs a cell and moves to the next, folded cells included, which the arrow keys skip. Set each bet to what "
+    "the class says before you run the answer. + and − change ε on slides; in a notebook use the arrow keys on its slider.",
     "If Jupyter fails: <code>make slides</code> and <code>make site</code>, written the day before, need no kernel.",
 )
 QUESTIONS = {
-    "Why max pooling, if the study leaves it undecided?": "Because the assignment's network has it, and nothing here says "
-    "that another choice is better. “No difference found” is a result: the interval tells how large one could still be.",
-    "I can see the change at 8/255.": "Yes, in dark, even regions. The claim is not that nobody sees it, but that nobody "
-    "would change their answer: the image still shows the same object.",
-    "Do printed images or real objects work, too?": "Yes, with attacks that survive angle, light and camera "
-    "(Athalye et al. 2018, Eykholt et al. 2018). One FGSM step at small ε usually does not survive a camera.",
+    "Why max pooling, if the study does not favour it?": "Because the slides chose it; read from 02's table whether anything "
+    "measured speaks against it. “No difference” is a result: the interval says how large one could still be.",
+    "I can see the change at 8/255.": "Yes, in dark, even areas. The claim is not that nobody sees the change, but that "
+    "nobody would choose another class: the image still shows the same object.",
+    "Does it work with printed images or real objects, too?": "Yes, with attacks that are made for changing angle, light and camera "
+    "(Athalye et al. 2018, Eykholt et al. 2018). One FGSM step with a small ε often does not survive a camera.",
     "Are larger networks safer?": "Not by themselves: without adversarial training they fall to the same attack. With it, "
     "more capacity helps.",
-    "Why are networks so linear?": "ReLU and convolution are piecewise linear, and training favours slopes that do not "
-    "vanish. With 3,072 inputs many tiny steps along the gradient add up.",
+    "Why are networks so linear?": "Convolution is linear and ReLU piecewise linear, and architectures are chosen to be "
+    "easy to train. With 3,072 inputs, many small changes along the gradient's signs add up.",
     "Can the attacker do without the network?": "Yes: an adversarial example for one network often fools another "
     "(a surrogate), and queries alone can do as well (black-box attacks).",
 }
@@ -139,10 +139,10 @@ def _words(output):
 
 
 def sheet(found):
-    """The sheet on which somebody counts the hall's bets."""
+    """The sheet on which somebody counts the bets of the class."""
     rows = [(f"<b>{name[:2]}</b> {question}", "", "", "", "") for name, question, _ in found]
     return PAGE.format(
-        title="The hall's bets", style=STYLE, body=f'<div class="bets">{_table(("bet", "", "", "", ""), rows)}</div>'
+        title="The bets of the class", style=STYLE, body=f'<div class="bets">{_table(("bet", "", "", "", ""), rows)}</div>'
     )
 
 

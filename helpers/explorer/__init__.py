@@ -77,7 +77,7 @@ class FgsmExplorer:
             raise ValueError("model={}: expected a network, or at least one {name: network}")
         classes = {name: classifier(network).classes for name, network in self._models.items()}
         if len(set(classes.values())) > 1:
-            raise ValueError(f"model: the networks tell different numbers of classes apart: {classes}")
+            raise ValueError(f"model: the networks distinguish different numbers of classes: {classes}")
         self._names = _checked_names("class_names", class_names, next(iter(classes.values())), "one per class")
         self._images = checked_images(images, (32, 32, 3), dtypes=("uint8",))
         count = len(self._images)
