@@ -33,7 +33,7 @@ class Checkpoint:
             keys = [key for key, value in self.identity.items() if note["identity"].get(key) != value]
             raise ValueError(
                 f"{self.path} belongs to another recipe, data set or network ({', '.join(keys)} differ); delete it to start "
-                "anew"
+                "again"
             )
         done = len(note["history"]["loss"])
         if done > self.epochs:
