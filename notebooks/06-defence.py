@@ -203,7 +203,7 @@ collapsed = pgd[-1] < 0.05 and pgd[best] > 0.1 and fgsm[-1] > fgsm[best]
 # %% tags=["core"]
 verdict = (
     f"It happens: accuracy under PGD falls from {pgd[best]:.0%} after epoch {best + 1} to {pgd[-1]:.0%}, accuracy "
-    f"under FGSM rises to {fgsm[-1]:.0%}. The network resists this one step and nothing else."
+    f"under FGSM rises to {fgsm[-1]:.0%}. The network withstands this one step, but not many small ones."
     if collapsed
     else f"On {dataset.title} it does not happen: at the end, accuracy is {pgd[-1]:.0%} under PGD and {fgsm[-1]:.0%} "
     "under FGSM."
