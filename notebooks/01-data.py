@@ -16,9 +16,9 @@
 #
 # The point: every later number is measured on these images. Go straight to the slider.
 #
-# They will ask: *why CIFAR-10, which is so old and small?* A network trains on it in minutes on a laptop, people can
-# judge the images, and attacks and defences are still compared on it. Sources: Krizhevsky, *Learning Multiple Layers of
-# Features from Tiny Images*, 2009; the leader board of RobustBench.
+# **They will ask:** *Why CIFAR-10, which is so old and small?* A network trains on it in minutes on a laptop, people
+# can judge the images, and attacks and defences are still compared on it. Sources: Krizhevsky, *Learning Multiple
+# Layers of Features from Tiny Images*, 2009; the leader board of RobustBench.
 #
 # </details>
 
@@ -75,12 +75,12 @@ assert before.argmax() == labels[opening] != after.argmax(), "the opening image 
 # The point: the prediction changes completely, the image hardly at all. Show one image and one jump; keep the other
 # levels for 05. If the slider does not appear, show the figure below it. Grey in the middle image means "unchanged".
 #
-# They will ask: *I can see the change, so is it an attack at all?* At 8/255 many people see speckles on smooth areas,
-# and the true class stays obvious. What counts is that nobody would choose the new class. 8/255 is the level at which
-# CIFAR-10 results are compared (RobustBench); 05 also shows smaller ones.
+# **They will ask:** *I can see the change, so is it an attack at all?* At 8/255 many people see speckles on smooth
+# areas, and the true class stays obvious. What counts is that nobody would choose the new class. 8/255 is the level at
+# which CIFAR-10 results are compared (RobustBench); 05 also shows smaller ones.
 #
-# They will ask: *did somebody break into the network?* No. The attacker changes the image alone, but knows the network:
-# 05 states this threat model.
+# **They will ask:** *Did somebody break into the network?* No. The attacker changes the image alone, but knows the
+# network: 05 states this threat model.
 #
 # </details>
 
@@ -98,9 +98,9 @@ assert before.argmax() == labels[opening] != after.argmax(), "the opening image 
 #
 # The point: the assignment has two halves, and the second needs the first. 06 adds what it leaves out: defences.
 #
-# They will ask: *what did the slides reach?* An accuracy of 98.79% on the training set and 82.72% on the test set. They
-# do not say how many epochs that took or how pixels were scaled; where we had to assume something, we say so. Source:
-# the slides.
+# **They will ask:** *What did the slides reach?* An accuracy of 98.79% on the training set and 82.72% on the test set.
+# They do not say how many epochs that took or how pixels were scaled; where we had to assume something, we say so.
+# Source: the slides.
 #
 # </details>
 
@@ -140,8 +140,8 @@ print(f"your bet: {my_bet}; the label: {names[labels[puzzle]]}")
 # cell. Common bets on CIFAR-10 are bird and ship, because of the blue. Once people know the label, most of them see the
 # animal.
 #
-# They will ask: *how good are people at this?* About 94% (Ho-Phuoc, *CIFAR10 to Compare Visual Recognition Performance
-# between Deep Neural Networks and Humans*, 2018, arXiv:1811.07270).
+# **They will ask:** *How good are people at this?* About 94% (Ho-Phuoc, *CIFAR10 to Compare Visual Recognition
+# Performance between Deep Neural Networks and Humans*, 2018, arXiv:1811.07270).
 #
 # </details>
 
@@ -166,13 +166,13 @@ figures.show(
 # The point: an image is a list of numbers, and an attack is a small change to each of them. Ask how many numbers there
 # are. A common wrong answer is 1,024, which forgets the three channels.
 #
-# They will ask: *how does the network know which numbers are neighbours?* A dense layer does not: if you permute the
-# pixels of all images in the same way, it learns as well as before. A convolution knows it by construction (02).
+# **They will ask:** *How does the network know which numbers are neighbours?* A dense layer does not: if you permute
+# the pixels of all images in the same way, it learns as well as before. A convolution knows it by construction (02).
 #
-# They will ask: *why this image?* We chose it among the test images, because it shows the attack well. No accuracy
+# **They will ask:** *Why this image?* We chose it among the test images, because it shows the attack well. No accuracy
 # depends on that choice.
 #
-# They will ask: *why does training fail without the division?* See "Optional: why the pixels are scaled" below.
+# **They will ask:** *Why does training fail without the division?* See "Optional: why the pixels are scaled" below.
 #
 # </details>
 
@@ -200,10 +200,10 @@ for counts in (train_counts, test_counts):
 # The point: images of one class vary in pose, size, colour and background, which is what makes the task hard. Ask which
 # two classes the network will confuse most, and keep the guesses for 04.
 #
-# They will ask: *why 10% and not 50%?* There are ten classes. Always giving the same class also scores 10%.
+# **They will ask:** *Why 10% and not 50%?* There are ten classes. Always giving the same class also scores 10%.
 #
-# They will ask: *what if the classes were not balanced?* If 90% of the images are of one class, a constant prediction
-# has an accuracy of 90%. Then report the recall of each class, or their mean (04).
+# **They will ask:** *What if the classes were not balanced?* If 90% of the images are of one class, a constant
+# prediction has an accuracy of 90%. Then report the recall of each class, or their mean (04).
 #
 # </details>
 
@@ -232,11 +232,12 @@ figures.show_table(
 # the validation images as well. Exercise 2 takes 1,000 networks that only guess: on the images by which the best of
 # them was chosen it looks better than chance, and on new images it is not.
 #
-# They will ask: *does this series follow its own rule?* The ablation study of 02 compares networks on the validation
-# set. The images that we show come from the test set and were chosen because they show an effect; no accuracy depends
-# on them. Exceptions are named where they occur: see 03 for the number of epochs, and 04 for the temperature.
+# **They will ask:** *Does this series follow its own rule?* The ablation study of 02 compares networks on the
+# validation set. The images that we show come from the test set and were chosen because they show an effect; no
+# accuracy depends on them. Exceptions are named where they occur: see 03 for the number of epochs, and 04 for the
+# temperature.
 #
-# They will ask: *has CIFAR-10's test set been used up, after so many years?* Recht et al. (*Do ImageNet Classifiers
+# **They will ask:** *Has CIFAR-10's test set been used up, after so many years?* Recht et al. (*Do ImageNet Classifiers
 # Generalize to ImageNet?*, 2019, arXiv:1902.10811, which covers CIFAR-10) collected new images: accuracies fall by 3 to
 # 15 points, but the order of the models hardly changes.
 #
@@ -257,7 +258,8 @@ figures.show_table(
 # The point: all later numbers are about these images and these labels. Lead over to 02 with a question: which pixels
 # should a network combine first? Neighbouring ones; a convolution does so.
 #
-# They will ask: *are the labels correct?* Not all of them: see "Optional: is the label always correct?" below and 04.
+# **They will ask:** *Are the labels correct?* Not all of them: see "Optional: is the label always correct?" below and
+# 04.
 #
 # </details>
 

@@ -17,8 +17,8 @@
 # The point: an accuracy does not tell you how much of it is chance, nor which errors the network makes. A common wrong
 # answer is "more test images make the network better". They only make the estimate more precise.
 #
-# They will ask: *why not judge the network by its loss?* The loss also counts how confident each prediction is. It is
-# what training reduces, but a user wants correct predictions. Calibration, in the optional part, asks whether the
+# **They will ask:** *Why not judge the network by its loss?* The loss also counts how confident each prediction is. It
+# is what training reduces, but a user wants correct predictions. Calibration, in the optional part, asks whether the
 # confidence matches the accuracy. Source: Guo et al., *On Calibration of Modern Neural Networks*, 2017,
 # arXiv:1706.04599.
 #
@@ -70,13 +70,13 @@ figures.show(
 # The point: four times as many images halve the interval. With 10,000 images and an accuracy near 80%, it is about ±0.8
 # points. A common wrong guess is ±0.1, because 10,000 feels like a lot.
 #
-# They will ask: *what does the interval leave out?* Another training run of the same recipe, and images from another
-# source. Both change the accuracy as well: 02 shows several seeds, and Recht et al. (2019, arXiv:1902.10811) collected
-# new images.
+# **They will ask:** *What does the interval leave out?* Another training run of the same recipe, and images from
+# another source. Both change the accuracy as well: 02 shows several seeds, and Recht et al. (2019, arXiv:1902.10811)
+# collected new images.
 #
-# They will ask: *why Wilson's interval?* The simple one, ±1.96 standard deviations, is nearly the same here, but for 7
-# of 8 images it would reach beyond 100%. Source: Wilson, *Probable Inference, the Law of Succession, and Statistical
-# Inference*, 1927.
+# **They will ask:** *Why Wilson's interval?* The simple one, ±1.96 standard deviations, is nearly the same here, but
+# for 7 of 8 images it would reach beyond 100%. Source: Wilson, *Probable Inference, the Law of Succession, and
+# Statistical Inference*, 1927.
 #
 # If the figure shows the first 1,017 images: in the copy of CIFAR-10 that we used, only these test images have their
 # original pixels. The others went through JPEG once, which may lower the accuracy on them.
@@ -108,8 +108,8 @@ assert compared.half_width < unpaired, "pairing must make the interval narrower"
 # on the same images are correlated, so the paired interval is narrower. `fast` is a network that an optional section of
 # 03 trains by a shorter recipe.
 #
-# They will ask: *does this show that one recipe is better?* No. It compares two sets of weights. For recipes, repeat
-# the training with several seeds (02). Source: McNemar, *Note on the Sampling Error of the Difference Between
+# **They will ask:** *Does this show that one recipe is better?* No. It compares two sets of weights. For recipes,
+# repeat the training with several seeds (02). Source: McNemar, *Note on the Sampling Error of the Difference Between
 # Correlated Proportions or Percentages*, 1947; Dietterich, *Approximate Statistical Tests for Comparing Supervised
 # Classification Learning Algorithms*, 1998, separates the two questions.
 #
@@ -156,10 +156,10 @@ print("the five most frequent: " + ", ".join(f"{true} → {other} {count}" for t
 # On CIFAR-10, most people say cat and dog. Shades are proportional to square roots, so that small percentages remain
 # visible; the scale is the same for all confusion matrices of the series.
 #
-# They will ask: *is the matrix symmetric?* No. On CIFAR-10, compare airplane → ship with ship → airplane, or horse →
-# dog with dog → horse: a network may predict one of two similar classes more often.
+# **They will ask:** *Is the matrix symmetric?* No. On CIFAR-10, compare airplane → ship with ship → airplane, or horse
+# → dog with dog → horse: a network may predict one of two similar classes more often.
 #
-# They will ask: *what are precision and recall?* The recall of a class is on the diagonal; see the optional part.
+# **They will ask:** *What are precision and recall?* The recall of a class is on the diagonal; see the optional part.
 #
 # </details>
 
@@ -188,10 +188,10 @@ figures.show(
 # The point: "I do not know" is not among the ten classes. In 05 we make a network err on purpose, and often with the
 # same confidence. Let the class judge two images: is the label wrong, the image ambiguous, or the network wrong?
 #
-# They will ask: *so can no network reach 100%?* It could, by reproducing wrong labels, but it should not: at least half
-# a percent of the labels are wrong. An algorithm had selected those 275 images as suspicious; nobody checked the other
-# 9,725. Source: Northcutt, Athalye and Mueller, *Pervasive Label Errors in Test Sets*, 2021, arXiv:2103.14749. In the
-# drawn stand-in every label is correct, because the program that drew the image also wrote its label.
+# **They will ask:** *So can no network reach 100%?* It could, by reproducing wrong labels, but it should not: at least
+# half a percent of the labels are wrong. An algorithm had selected those 275 images as suspicious; nobody checked the
+# other 9,725. Source: Northcutt, Athalye and Mueller, *Pervasive Label Errors in Test Sets*, 2021, arXiv:2103.14749. In
+# the drawn stand-in every label is correct, because the program that drew the image also wrote its label.
 #
 # </details>
 
@@ -210,8 +210,8 @@ figures.show(
 #
 # Repeat the point: report no accuracy without an interval, and do not trust a probability alone.
 #
-# They will ask: *which accuracy should we report, then?* The one on the test set, measured once, with its interval and
-# with the number of training runs. Source: Bouthillier et al., *Accounting for Variance in Machine Learning
+# **They will ask:** *Which accuracy should we report, then?* The one on the test set, measured once, with its interval
+# and with the number of training runs. Source: Bouthillier et al., *Accounting for Variance in Machine Learning
 # Benchmarks*, 2021, arXiv:2103.03098.
 #
 # </details>
