@@ -39,9 +39,9 @@ class Images:
 
 
 class Dataset(Images):
-    """Stands in for CIFAR-10, of which only name and sizes are known."""
+    """Stands in for CIFAR-10, of which only names and sizes are known."""
 
-    name, source = "cifar10", Images(0)
+    name, title, source = "cifar10", "CIFAR-10", Images(0)
     x_train = y_train = Images(50_000)
     x_test = y_test = Images(10_000)
 
