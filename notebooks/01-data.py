@@ -136,8 +136,8 @@ print(f"your bet: {my_bet}; the label: {names[labels[puzzle]]}")
 # %% [markdown] tags=["core", "notes"] slideshow={"slide_type": "notes"}
 # <details><summary>Speaker notes</summary>
 #
-# The point: this data set is harder than "only ten classes" sounds. Collect three bets aloud before you run the next
-# cell. Common bets on CIFAR-10 are bird and ship, because of the blue. Once people know the label, most of them see the
+# The point: this data set is harder than "only ten classes" sounds. Collect three bets aloud before you show the label.
+# Common bets on CIFAR-10 are bird and ship, because of the blue. Once people know the label, most of them see the
 # animal.
 #
 # **They will ask:** *How good are people at this?* About 94% (Ho-Phuoc, *CIFAR10 to Compare Visual Recognition

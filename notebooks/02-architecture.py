@@ -57,7 +57,10 @@ print(f"{dataset.source}; nothing is trained in this notebook")
 # | `he_uniform` | **He initialisation**: random initial weights of a size that suits ReLU |
 
 # %% tags=["core"] slideshow={"slide_type": "subslide"}
-figures.show_source(models.vgg_block, models.vgg3)
+figures.show_source(models.vgg_block)
+
+# %% tags=["core"] slideshow={"slide_type": "subslide"}
+figures.show_source(models.vgg3)
 
 # %% tags=["core"] slideshow={"slide_type": "subslide"}
 figures.show(

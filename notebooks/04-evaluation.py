@@ -132,9 +132,8 @@ within, by_chance = matrix[same_kind].sum() / (~correct).sum(), same_kind.sum() 
 top = " and ".join(f"{true} → {other}" for true, other, count in pairs if count == pairs[0][2])
 figures.show(
     figures.confusion(matrix, names),
-    f"Confusion matrix of vgg3. Most frequent error: {top}, {pairs[0][2]} of {matrix[0].sum():,} images of the true "
-    f"class. Of all errors, {within:.0%} are among the animals or among the vehicles; of errors spread evenly over the "
-    f"other classes, {by_chance:.0%} would be.",
+    f"Predictions of vgg3. Most frequent error: {top}, {pairs[0][2]} of {matrix[0].sum():,} images. Of all errors, "
+    f"{within:.0%} are among animals or among vehicles; if spread evenly, {by_chance:.0%} would be.",
 )
 
 # %% [markdown] tags=["core", "reveal"] slideshow={"slide_type": "fragment"}
@@ -152,7 +151,7 @@ print("the five most frequent: " + ", ".join(f"{true} → {other} {count}" for t
 # %% [markdown] tags=["core", "notes"] slideshow={"slide_type": "notes"}
 # <details><summary>Speaker notes</summary>
 #
-# The point: a network confuses what people would confuse. Collect bets by a show of hands before you run the next cell.
+# The point: a network confuses what people would confuse. Collect bets by a show of hands before you show the matrix.
 # On CIFAR-10, most people say cat and dog. Shades are proportional to square roots, so that small percentages remain
 # visible; the scale is the same for all confusion matrices of the series.
 #

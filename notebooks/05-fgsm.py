@@ -22,7 +22,7 @@
 # one to two minutes.
 #
 # **They will ask:** *Is this a bug of this one network?* No. Szegedy et al. (2014, arXiv:1312.6199) found it in every
-# network they tried, and the accuracy of the most accurate network of this series falls as well (optional cells
+# network they tried, and the accuracy of the most accurate network of this series falls as well (optional sections
 # below).
 #
 # </details>
@@ -62,20 +62,18 @@ explorer
 # %% [markdown] tags=["core", "notes"] slideshow={"slide_type": "notes"}
 # <details><summary>Speaker notes</summary>
 #
-# Collect bets first (next slide) and write the smallest and the largest on the board. Then come back and move ε with
-# the arrow keys, one level per press, until the prediction changes. Afterwards try two or three other images, one of
-# them an image that FGSM does not fool, and switch to random-sign noise at the same ε. If the sliders do not appear,
-# continue: the next cells show the same.
+# Collect bets first and write the smallest and the largest on the board. Then move ε one level at a time until the
+# prediction changes. Afterwards try two or three other images, one of them an image that FGSM does not fool, and switch
+# to random-sign noise at the same ε. If the sliders do not appear, continue: the printed answer and the figures below
+# show the same.
 #
 # **They will ask:** *Was the image unclear to begin with?* No. Set ε back to 0 and read the probability of the true
 # class aloud.
 #
 # </details>
 
-# %% [markdown] tags=["core", "bet"] slideshow={"slide_type": "subslide"}
-# ### Guess the ε
-#
-# The network classifies this image correctly. What is the smallest ε, in levels out of 255, that fools it?
+# %% [markdown] tags=["core", "bet"] slideshow={"slide_type": "fragment"}
+# **Your bet:** what is the smallest ε, in levels out of 255, at which the network misclassifies this image?
 
 # %% tags=["core", "bet"]
 my_level = 16  # at this level the change is plain to see
@@ -202,7 +200,10 @@ figures.show(
 # (Goodfellow, Shlens and Szegedy, 2015.) "When float32 lies" explains this code's loss, the **log-odds**:
 
 # %% tags=["core"]
-figures.show_source(attacks.fgsm, attacks.gradient_sign, attacks.input_gradient, attacks.perturb)
+figures.show_source(attacks.fgsm, attacks.perturb)
+
+# %% tags=["core"]
+figures.show_source(attacks.gradient_sign, attacks.input_gradient)
 
 # %% [markdown] tags=["core", "notes"] slideshow={"slide_type": "notes"}
 # <details><summary>Speaker notes</summary>
@@ -310,12 +311,12 @@ figures.show(
 # %% [markdown] tags=["core", "notes"] slideshow={"slide_type": "notes"}
 # <details><summary>Speaker notes</summary>
 #
-# State the difference at a named ε, because noise of a large ε lowers the accuracy as well. An optional cell computes
-# FGSM's curve again (about ten seconds) and compares it with the record.
+# State the difference at a named ε, because noise of a large ε lowers the accuracy as well. An optional section
+# computes FGSM's curve again (about ten seconds) and compares it with the record.
 #
 # **They will ask:** *How can accuracy fall below chance level?* A guess hits the true class in 10% of cases; an attack
 # steers away from it. *Are larger networks safer?* Standard ones are not: airbench, the most accurate network of this
-# series, has an accuracy near zero under PGD as well (optional cell). Capacity helps once a network is adversarially
+# series, has an accuracy near zero under PGD as well (optional section). Capacity helps once a network is adversarially
 # trained (Madry et al. 2018, arXiv:1706.06083, section 4).
 #
 # </details>
@@ -331,12 +332,12 @@ curves["PGD"] = report["PGD"]["levels"], report["PGD"]["accuracy"]
 under_pgd = curves["PGD"][1][list(curves["PGD"][0]).index(8)]
 assert under_pgd < at_8["FGSM"], "the text says that PGD is the stronger attack"
 survived = np.average(report["survival"][16], weights=np.bincount(dataset.y_test[: report["n"]], minlength=10))
-back = curves["FGSM"][1][16] - survived
+back = round((curves["FGSM"][1][16] - survived) * report["n"])
 figures.show(
     figures.robustness_curves({"vgg3": curves}, marked=8),
     f"The same {report['n']:,} images. At ε = 8/255 the accuracy is {under_pgd:.1%} under PGD (20 steps of ε/4, 5 "
     f"random starts) and {at_8['FGSM']:.1%} under FGSM. A larger ε is not always worse for the network: under FGSM, "
-    f"{back:.1%} of the images are classified correctly at 16/255 but not at some smaller ε.",
+    f"{back} of the images are classified correctly at 16/255 but not at some smaller ε.",
 )
 
 # %% [markdown] tags=["core", "notes"] slideshow={"slide_type": "notes"}
@@ -368,7 +369,7 @@ figures.show(
 # <details><summary>Speaker notes</summary>
 #
 # Treat this as a code review: published code has contained each of these errors. Let the class find the first two
-# before you show the table. Optional cells measure the first three rows.
+# before you show the table. Optional sections measure the first three rows.
 #
 # **They will ask:** *Then are the slides' results wrong?* No. The direction and the step are correct, and the images
 # are real adversarial examples. What three images cannot show is how often the attack succeeds.
@@ -419,11 +420,11 @@ figures.show(
 # precisely where the network is most confident.
 #
 # **They will ask:** *Do the libraries get this right?* Foolbox, CleverHans and ART differentiate the textbook
-# cross-entropy, so they agree with one another and share the error (optional cell). *Would float64 help?* Yes, up to
+# cross-entropy, so they agree with one another and share the error (optional section). *Would float64 help?* Yes, up to
 # a lead of about 37 (ln 2⁵³); the log-odds need no more memory or time. *Is the loss itself wrong?* Its value is off
 # by about 10⁻⁷ at most; what fails is the gradient. *Why is squared error nearly exact here?* Part of its slope in the
 # true logit, −Σpⱼ² over the other classes, does not round to 0 at once. With logits × 20 it fails on most images
-# (optional cell).
+# (optional section).
 #
 # </details>
 
@@ -572,9 +573,9 @@ figures.show_table(["network", "clean", "blocks of 1×1", "2×2", "4×4"], rows)
 
 # %% tags=["optional"]
 def lost(name):
-    """How many points of accuracy a network loses to fine and to coarse noise."""
-    clean_part, fine, _, coarse = under_noise[name]
-    return 100 * (clean_part - fine), 100 * (clean_part - coarse)
+    """How many points of accuracy a network loses to fine and to coarse noise, by the table's rounded numbers."""
+    clean_part, fine, _, coarse = (round(100 * accuracy, 1) for accuracy in under_noise[name])
+    return clean_part - fine, clean_part - coarse
 
 
 def noise_left(size, first):
@@ -592,8 +593,8 @@ if whitened - control > 5:
     found += (
         f"The first layer is the cause: fast loses {whitened:.1f} points, but only {control:.1f} if the same recipe "
         "trains it with an ordinary first layer. The whitening layer amplifies what varies least in photographs, their "
-        "fine detail, until its outputs vary by similar amounts. In "
-        f"{np.sum(noise > signal)} of its {len(signal)} filters, fine noise of this size is then stronger than the image."
+        f"fine detail, until its outputs vary by similar amounts. In {np.sum(noise > signal)} of its {len(signal)} "
+        "filters, fine noise of this size is then stronger than the image."
     )
 else:
     found += f"Whitening does no harm here: fast loses {whitened:.1f} points with it and {control:.1f} without."
@@ -665,7 +666,8 @@ figures.show_table([f"FGSM computed on, ε = {named}/255", *(f"accuracy of {name
 # %% tags=["optional"]
 others = {"vgg3": "airbench", "airbench": "vgg3"}
 for name, surrogate in others.items():
-    extra = 100 * (on[name]["no network: random-sign noise"] - on[name][surrogate])
+    noise_only, transferred = (round(100 * on[name][made], 1) for made in ("no network: random-sign noise", surrogate))
+    extra = noise_only - transferred
     compared = f"{abs(extra):.1f} points {'more' if extra > 0 else 'less'} than random-sign noise"
     print(f"{name}: FGSM computed on {surrogate} costs {compared}")
 

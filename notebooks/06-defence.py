@@ -71,7 +71,7 @@ figures.show_source(training.adversarial_batch, attacks.ascend)
 # Madry et al. took 7 steps of 2/255 within 8/255 on CIFAR-10; ours are 3 steps of 4/255.
 #
 # **They will ask:** *How much longer does it take?* Each attack step costs one more forward and backward pass: one
-# step about doubles the work of an epoch, three steps about quadruple it. An optional cell lists passes and recorded
+# step about doubles the work of an epoch, three steps about quadruple it. An optional section lists passes and recorded
 # times. *Why a random start?* "Immune to FGSM: robust?" shows what can happen without one.
 #
 # </details>
@@ -119,7 +119,6 @@ at_level = {
     for name, found in curves.items()
 }
 
-# %% tags=["core", "reveal"]
 before, after = (at_level[name] for name in pair)
 assert before["PGD"] < 0.1 and 0.3 < after["PGD"] < after["clean"], "robust accuracy is gained, not all of it"
 assert np.isclose(before["clean"], correct["standard-twin"].mean()), "the report is of another network"
@@ -149,7 +148,7 @@ figures.show(
 # **They will ask:** *Why does it cost accuracy?* Weak patterns that help on clean images can be reversed within the
 # ℓ∞ ball, so a robust network cannot rely on them (Tsipras et al. 2019, arXiv:1805.12152). On the sketches it costs
 # nothing: the shapes remain clear at 8/255. *Can the cost on CIFAR-10 be avoided?* Far more data reduces it; the
-# optional cells name the best published networks, which still pay it.
+# last optional sections name the best published networks, which still pay it.
 #
 # </details>
 
@@ -243,7 +242,6 @@ vulnerable = at_level["vgg3"]
 assert vulnerable["clean"] > 0.7 and vulnerable["PGD"] < 0.1, "take home 1"
 loss_to_noise, loss_to_fgsm = (vulnerable["clean"] - vulnerable[key] for key in ("random-sign noise", "FGSM"))
 assert loss_to_noise < loss_to_fgsm / 4, "take home 2"
-print("the sentences of 'What we saw' agree with the recorded numbers")
 
 # %% [markdown] tags=["core"] slideshow={"slide_type": "slide"}
 # ## What we saw
@@ -287,7 +285,7 @@ print(f"attacks at ε = {level}/255, on {where}")
 rows = []
 for name in names[1:]:
     record = runs.read_record(name, dataset.name)
-    passes = 1 + record["recipe"].get("attack", {}).get("steps", 0)
+    passes = 1 + (record["recipe"].get("attack") or {"steps": 0})["steps"]
     epochs, each = record["recipe"]["epochs"], record["seconds"] / record["recipe"]["epochs"]
     rows.append((name, record["parameters"], passes, epochs, f"{each:.0f}", record["machine"]))
 headings = ["network", "parameters", "forward and backward passes per batch", "epochs", "seconds per epoch", "machine"]

@@ -25,6 +25,7 @@ def clean_vs_robust(networks, epsilon):
             (named[attack],) = axis.plot(value, place, **shape)
         _values(axis, place, percent)
     axis.set_yticks(range(len(networks)), networks)
+    axis.tick_params(axis="y", length=0, pad=16)  # a marker at 0 keeps clear of the names
     axis.set(xlim=(0, 100), ylim=(len(networks) - 0.4, -0.6))
     axis.set_xlabel(f"accuracy (%), attacks at ε = {255 * epsilon:.3g}/255")
     figure.legend(named.values(), named, loc="outside upper center", ncols=len(named), frameon=False)
@@ -51,8 +52,7 @@ def epochs_under_attack(history, final):
     """Accuracy after each training epoch under FGSM and under PGD.
 
     `final` maps the names of further conditions to the accuracy in [0, 1] that the trained network has under them;
-    each name contains one of
-    fgsm.COLOURS. They are drawn as diamonds at the last epoch.
+    each name contains one of fgsm.COLOURS. They are drawn as diamonds at the last epoch.
     """
     figure, axis = new_figure(height=4.8)
     epochs = np.arange(1, len(history["loss"]) + 1)
