@@ -148,7 +148,7 @@ figures.show(
 # **They will ask:** *Why does it cost accuracy?* Weak patterns that help on clean images can be reversed within the
 # ℓ∞ ball, so a robust network cannot rely on them (Tsipras et al. 2019, arXiv:1805.12152). On the sketches it costs
 # nothing: the shapes remain clear at 8/255. *Can the cost on CIFAR-10 be avoided?* Far more data reduces it; the
-# last optional sections name the best published networks, which still pay it.
+# optional section "How far is that from the best?" names networks that still pay it.
 #
 # </details>
 
