@@ -10,7 +10,7 @@ import pytest
 from IPython.display import Markdown
 from PIL import Image
 
-from helpers import data, figures, robustness, runs
+from helpers import figures, robustness, runs
 from helpers.editions.cells import NOTEBOOKS, part, tags
 
 
@@ -92,9 +92,10 @@ def test_the_price_and_autoattack_are_said_as_the_records_have_them(walk, monkey
     assert [number for number, words in said_of.items() if "AutoAttack combines four attacks" in words] == [4]
 
 
-def test_the_price_is_lower_or_higher_as_recorded_and_needs_a_standard_twin(walk, monkeypatch, dataset_name):
+def test_the_price_is_lower_or_higher_as_recorded_and_needs_a_standard_twin(walk, monkeypatch):
+    monkeypatch.setenv("LECTURE_DATASET", "sketches")
     cells = until_the_price(code_cells("06-defence", "core"))
-    twin, trained = (robustness.load(name, dataset_name) for name in ("standard-twin", "adversarial-fgsm"))
+    twin, trained = (robustness.load(name, "sketches") for name in ("standard-twin", "adversarial-fgsm"))
     change = "lower" if trained["FGSM"]["accuracy"][0] < twin["FGSM"]["accuracy"][0] else "higher"
     _, words = walk(cells)
     assert f"that of adversarial-fgsm is # points {change}# This comparison is like for like" in words
