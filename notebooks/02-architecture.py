@@ -566,9 +566,9 @@ after_6, after_50 = (np.exp(np.log(plain[:, layer]).mean()) for layer in (6, 50)
 lowest = np.min(stacks["with skip\nconnections"])
 figures.show(
     figures.layer_by_layer(stacks, "fraction of the gradient", xlabel="layers passed", mark=(6, "this network")),
-    f"The fraction of the gradient that remains on its way back, in three random stacks of each kind. In plain stacks "
-    f"it is {after_6:.0%} after six layers and {after_50:.1%} after fifty (geometric means). With skip connections it "
-    f"never falls below {lowest:.0%}.",
+    "The fraction of the gradient that remains after a backward pass through three random stacks of each kind. In "
+    f"plain stacks it is {after_6:.0%} after six layers and {after_50:.1%} after fifty (geometric means). With skip "
+    f"connections it never falls below {lowest:.0%}.",
 )
 assert after_50 < 0.1 * after_6 and lowest > after_6
 

@@ -34,7 +34,7 @@ class Images:
     def _refuse(self, *_, **__):
         raise NoImages
 
-    __array__ = __iter__ = __index__ = __format__ = __bool__ = __getattr__ = _refuse
+    __array__ = __iter__ = __index__ = __format__ = __str__ = __bool__ = __getattr__ = _refuse
     __eq__ = __ne__ = __lt__ = __gt__ = __le__ = __ge__ = __add__ = __sub__ = __mul__ = __truediv__ = _refuse
 
 
