@@ -198,6 +198,22 @@ def test_the_sliders_work_without_kernel_and_network(offline, written, folder):
             assert page.evaluate(f"[{place}, Reveal.getIndices().f]") != before, key
 
 
+@in_browser
+def test_the_recorded_training_run_grows_with_each_press_and_then_says_what_came_out(offline, written):
+    page = offline(written / "slides" / "03-training.html")
+    page.wait_for_function("() => window.Reveal?.isReady()")
+    page.evaluate("Reveal.slide(1)")
+    picture, caption = page.locator(".replay img"), page.locator(".replay figcaption")
+    seen = []
+    for _ in range(slides.REPLAY_STEPS):
+        seen.append(picture.evaluate("(node) => getComputedStyle(node).clipPath"))
+        expect(caption).to_be_hidden()
+        page.keyboard.press("PageDown")
+    assert len(set(seen)) == slides.REPLAY_STEPS
+    expect(caption).to_be_visible()
+    expect(picture).to_have_css("clip-path", "none")
+
+
 # Hand-out
 
 
