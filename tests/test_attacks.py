@@ -95,7 +95,7 @@ def test_input_gradient_differentiates_in_evaluation_mode():
     assert all(map(np.array_equal, before, network.variables))
 
 
-def test_log_odds_is_the_cross_entropy_seen_through_a_rising_function():
+def test_each_loss_is_what_its_formula_says():
     logits = np.random.default_rng(0).normal(0, 3, (50, 10)).astype(np.float32)
     labels = np.arange(50) % 10
     odds = attacks.LOSSES["log-odds"](tf.constant(logits), labels).numpy()
@@ -103,6 +103,8 @@ def test_log_odds_is_the_cross_entropy_seen_through_a_rising_function():
     np.testing.assert_allclose(odds, np.log((1 - p) / p), rtol=1e-4, atol=1e-5)
     entropy = attacks.LOSSES["cross-entropy"](tf.constant(logits), labels)
     np.testing.assert_allclose(entropy, np.log1p(np.exp(odds)), rtol=1e-4, atol=1e-6)
+    squares = (evaluation.softmax(logits.astype(np.float64)) - np.eye(10)[labels]) ** 2
+    np.testing.assert_allclose(attacks.LOSSES["mse"](tf.constant(logits), labels), squares.mean(axis=1), atol=1e-6)
 
 
 # Against other libraries, on a trained network and real pictures

@@ -170,12 +170,14 @@ def test_in_low_precision_attacks_are_as_strong_as_in_float32(policy, activation
     assert left <= evaluation.accuracy(network, attacks.fgsm(network, images, labels, EPSILON), labels) + 0.05
 
 
-def test_images_of_another_size_and_number_of_classes():
+@pytest.mark.parametrize("classes", [2, 3])
+def test_images_of_another_size_and_number_of_classes(classes):
     keras.utils.set_random_seed(0)
-    network = keras.Sequential([keras.Input((28, 20, 1)), layers.Conv2D(4, 3), layers.Flatten(), layers.Dense(3)])
-    images, labels = np.random.default_rng(0).random((5, 28, 20, 1)), np.array([0, 1, 2, 0, 1])
+    body = [keras.Input((28, 20, 1)), layers.Conv2D(4, 3), layers.Flatten()]
+    network = keras.Sequential([*body, layers.Dense(classes)])
+    images, labels = np.random.default_rng(0).random((5, 28, 20, 1)), np.arange(5) % classes
     assert attacks.fgsm(network, images, labels, 0.1).shape == images.shape
-    with pytest.raises(ValueError, match="classes 0 to 2"):
+    with pytest.raises(ValueError, match=f"classes 0 to {classes - 1}"):
         attacks.fgsm(network, images, labels + 1, 0.1)
 
 
