@@ -1,7 +1,7 @@
 # The lecture's commands; `make` alone lists them. Windows has no make: the README gives the same in pip's words.
 PYTHON ?= python3
-# CPU=1: TensorFlow without what only a GPU needs. LOCKED=1: the versions of requirements.lock.
-CPU ?=
+# CPU=1: TensorFlow without what only a GPU needs, also in what is installed later. LOCKED=1: the versions of requirements.lock.
+CPU ?= $(shell grep -qs '^tensorflow-cpu' .venv/requirements.txt && echo 1)
 LOCKED ?=
 NAMES ?=
 HERE := .venv/bin/python
@@ -49,7 +49,7 @@ address: .venv/authors  ## after a change of the public address in pyproject.tom
 # all that the one before it holds: for readers and lecturers, for authors, for the checks, for the measurements.
 define install
 $(if $(new),$(if $(unfit),$(error $(unfit))))
-@$(if $(new),echo "Installing into .venv (once: 2.6 GB and a few minutes)" && "$(PYTHON)" -m venv --clear .venv)
+@$(if $(new),echo "Installing into .venv (once: $(if $(CPU),2,2.6) GB and a few minutes)" && "$(PYTHON)" -m venv --clear .venv)
 @rm -f .venv/lecture .venv/authors .venv/tests .venv/bench
 @cp requirements.txt .venv/requirements.txt
 @$(if $(CPU),sed -i.full 's/^tensorflow>/tensorflow-cpu>/' .venv/requirements.txt)

@@ -104,7 +104,7 @@ def test_memory_is_what_the_machine_and_each_group_leave(monkeypatch, tmp_path):
     limit(groups / "hub", "max", 1_000_000_000, 0)
     limit(groups / "hub" / "user", 2_000_000_000, 1_500_000_000, 300_000_000)
     limit(groups / "hub" / "another user", 1, 1, 0)
-    assert str(check.memory()).startswith("[ -- ] memory: 0.8 GB free. A notebook takes up to 1.3 GB")
+    assert str(check.memory()).startswith("[ -- ] memory: 0.8 GB free. A notebook takes up to 1.2 GB")
 
 
 def test_a_card_that_tensorflow_does_not_see(monkeypatch):

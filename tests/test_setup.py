@@ -182,6 +182,18 @@ def test_without_a_gpu_and_with_locked_versions(folder, words, package, lock):
     assert wanted.splitlines()[-1] == "-e ."
 
 
+def test_what_is_installed_later_keeps_to_the_choice(folder):
+    """Both packages in one .venv would write over each other's files."""
+    make(folder, "lecture", "CPU=1")
+    _, log = make(folder, "lab")
+    assert any("pip install" in line for line in log)
+    assert "\ntensorflow>" not in (folder / ".venv" / "requirements.txt").read_text()
+    outdate(folder)
+    os.utime(folder / "requirements.txt")
+    make(folder, "lecture", "CPU=")
+    assert "\ntensorflow>" in (folder / ".venv" / "requirements.txt").read_text()
+
+
 def test_the_lock_lies_in_the_ranges():
     locked = [Requirement(line) for line in read("requirements.lock").splitlines() if not line.startswith("#")]
     pins = {canonicalize_name(pin.name): pin for pin in locked if not pin.marker or pin.marker.evaluate()}

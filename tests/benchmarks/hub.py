@@ -30,13 +30,10 @@ MINUTES = 19  # what the lecture gives to 05
 
 
 def gigabytes(pid):
-    """(own, shared, peak): what is this process' alone, its part of what it shares, and its most with all it maps."""
+    """(own, shared, peak): what no file holds and no other process has, the files that it maps, and its most of both."""
     rollup, status = (Path(f"/proc/{pid}/{name}").read_text() for name in ("smaps_rollup", "status"))
     found = dict(re.findall(r"^(\w+):\s+(\d+) kB", rollup + status, re.MULTILINE))
-    own, rss, peak = (
-        sum(int(found[name]) for name in names) * 1024 / 1e9
-        for names in (("Private_Clean", "Private_Dirty"), ("Rss",), ("VmHWM",))
-    )
+    own, rss, peak = (int(found[name]) * 1024 / 1e9 for name in ("Anonymous", "Rss", "VmHWM"))
     return own, rss - own, peak
 
 
