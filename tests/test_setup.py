@@ -1,6 +1,7 @@
 """The set-up: what the Makefile does on machines that lack something, and that each fact has one home."""
 
 import ast
+import json
 import os
 import re
 import shutil
@@ -281,6 +282,37 @@ def test_every_extra_is_a_range_and_colab_gets_the_same_versions():
     assert set(EXTRAS["colab"]) <= here
 
 
-def test_every_link_in_the_readme_leads_somewhere():
-    links = re.findall(r"\]\((?!https?:|#)([^)#]+)", read("README.md"))
-    assert links and [link for link in links if not (ROOT / link).exists()] == []
+@pytest.mark.parametrize("name", ["README.md", "HUB.md", "CONTRIBUTING.md"])
+def test_every_link_leads_somewhere(name):
+    links = re.findall(r"\]\((?!https?:|#)([^)#]+)", read(name))
+    assert [link for link in links if not (ROOT / link).exists()] == [] and (links or name != "README.md")
+
+
+def test_the_first_cell_asks_for_nothing_newer_than_colab_has():
+    """What the whole environment does is in test_colab.py, which a scheduled job runs."""
+    has = dict(line.split("==") for line in read(".github/colab.txt").splitlines() if not line.startswith("#"))
+    asked = {Requirement(line).name: Requirement(line).specifier for line in EXTRAS["colab"]}
+    both = asked.keys() & has.keys()
+    assert both and all(asked[name].contains(has[name]) for name in both)
+    for name in ("tensorflow", "keras", "numpy", "h5py"):  # what the recorded weights and all tests rest on
+        assert Requirement(requirements("requirements.txt")[name].split("#")[0]).specifier.contains(has[name])
+
+
+def test_the_dev_container_installs_what_its_editor_then_opens():
+    container = json.loads(read(".devcontainer/devcontainer.json"))
+    command, settings = container["postCreateCommand"], container["customizations"]["vscode"]["settings"]
+    assert command.startswith("make ") and f"\n{command.removeprefix('make ')}:" in read("Makefile")
+    assert re.search(r":(3\.\d+)-", container["image"])[1] in SpecifierSet(PYTHON_RANGE)
+    assert settings["python.defaultInterpreterPath"].endswith("/.venv/bin/python")
+    assert settings["jupyter.widgetScriptSources"] == []  # no network is asked for the sliders' code
+
+
+def test_vs_code_finds_the_code_of_the_sliders_in_the_environment():
+    """Its renderer takes a widget's module from where nbextensions/*/extension.js in the kernel's environment says."""
+    folder = Path(sys.prefix) / "share" / "jupyter" / "nbextensions" / "anywidget"
+    assert re.search(r'anywidget: "nbextensions/anywidget/index"', (folder / "extension.js").read_text())
+    assert 'define(["@jupyter-widgets/base"]' in (folder / "index.js").read_text()
+
+
+def test_what_to_cite_is_this_version():
+    assert f'version: "{PROJECT["version"]}"' in read("CITATION.cff")
