@@ -23,8 +23,8 @@ START = """# {title}
 
 You need Python 3.11 to 3.13. In a terminal, in this folder:
 
-    python -m venv .venv
-    .venv/bin/python -m pip install -r requirements.txt      (Windows: .venv\\Scripts\\python)
+    python3 -m venv .venv                                    (Windows: py -m venv .venv,
+    .venv/bin/python -m pip install -r requirements.txt       then .venv\\Scripts\\python)
     .venv/bin/python -m jupyterlab 01-data.ipynb
 
 Run a notebook's cells from top to bottom. An exercise has a cell to write in, and below it a cell that checks what you
