@@ -17,7 +17,7 @@ from pathlib import Path
 import nbformat
 from nbclient import NotebookClient
 
-from helpers.editions.readme import with_part
+from helpers.editions.parts import with_part
 
 ROOT = Path(__file__).resolve().parents[2]
 HUB, NOTEBOOK = ROOT / "HUB.md", ROOT / "notebooks" / "05-fgsm.ipynb"
