@@ -585,15 +585,16 @@ def noise_left(size, first):
     return outputs.std(axis=0), size * np.linalg.norm(kernel, axis=0)
 
 
+# %% tags=["optional"]
 fine, coarse = lost("airbench")
 whitened, control = lost("fast")[0], lost("fast-unwhitened")[0]
-signal, noise = noise_left(8 / 255, networks["fast"].layers[0])
+signal, added = noise_left(8 / 255, networks["fast"].layers[0])
 found = f"airbench loses {fine:.1f} points to fine noise and {coarse:.1f} to coarse noise of the same ε. "
 if whitened - control > 5:
     found += (
         f"The first layer is the cause: fast loses {whitened:.1f} points, but only {control:.1f} if the same recipe "
         "trains it with an ordinary first layer. The whitening layer amplifies what varies least in photographs, their "
-        f"fine detail, until its outputs vary by similar amounts. In {np.sum(noise > signal)} of its {len(signal)} "
+        f"fine detail, until its outputs vary by similar amounts. In {np.sum(added > signal)} of its {len(signal)} "
         "filters, fine noise of this size is then stronger than the image."
     )
 else:
