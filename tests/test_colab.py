@@ -121,13 +121,13 @@ def test_the_explorer_moves_and_reveals(run, alone, page, tmp_path):
     page.on("request", lambda request: asked.append(request.url))
     page.goto((tmp_path / "frame.html").as_uri())
     epsilon, image = test_browser.sliders_of(page)
-    view, caption = page.locator(".fgsm"), page.locator(".fgsm figcaption").first
+    verdict, caption = page.locator(".fgsm .verdict"), page.locator(".fgsm figcaption").first
     clean = test_browser.settled(page, 0)
-    assert "first fooled" not in view.inner_text()
+    expect(verdict).to_contain_text("not fooled")
     for _ in range(16):
         epsilon.press("ArrowRight")
     assert test_browser.settled(page, 16) != clean
-    expect(view).to_contain_text("first fooled")
+    expect(verdict).to_contain_text("✗ fooled: ")
     before = caption.inner_text()
     image.press("ArrowRight")
     expect(caption).not_to_have_text(before)
