@@ -36,12 +36,13 @@ from helpers import data, evaluation, figures, runs
 
 dataset = data.load()
 labels, names, shown = dataset.y_test, data.CLASS_NAMES, slice(data.ORIGINAL_TEST_IMAGES)
+print(f"{dataset.source}; {len(labels):,} test images, none of them used for training")
 logits = evaluation.logits(runs.load("vgg3", dataset.name).model, dataset.x_test)
+print("vgg3 has classified them; for the comparison, so does fast")
 other = evaluation.predictions(runs.load("fast", dataset.name).model, dataset.x_test)
 probability = evaluation.softmax(logits)
 predicted = probability.argmax(axis=1)
 correct = predicted == labels
-print(f"{dataset.source}; {len(labels):,} test images, none of them used for training")
 
 # %% [markdown] tags=["core"] slideshow={"slide_type": "slide"}
 # ## How precise is an accuracy?

@@ -35,7 +35,7 @@ check.ready()
 # %% tags=["core", "setup"] slideshow={"slide_type": "skip"}
 import numpy as np
 
-from helpers import attacks, data, evaluation, figures, robustness, runs, training
+from helpers import attacks, data, durations, evaluation, figures, robustness, runs, training
 from helpers.autoattack import ATTACKS
 from helpers.backend import tf
 from helpers.explorer import FgsmExplorer
@@ -286,11 +286,10 @@ rows = []
 for name in names[1:]:
     record = runs.read_record(name, dataset.name)
     passes = 1 + (record["recipe"].get("attack") or {"steps": 0})["steps"]
-    epochs, each = record["recipe"]["epochs"], record["seconds"] / record["recipe"]["epochs"]
-    rows.append((name, record["parameters"], passes, epochs, f"{each:.0f}", record["machine"]))
-headings = ["network", "parameters", "forward and backward passes per batch", "epochs", "seconds per epoch", "machine"]
-figures.show_table(headings, rows)
-print("the passes measure the cost; seconds compare only where machines and what else they did were the same")
+    epochs, minutes = record["recipe"]["epochs"], durations.seconds(name, dataset.name) / 60
+    rows.append((name, record["parameters"], passes, epochs, f"{minutes:.0f}"))
+figures.show_table(["network", "parameters", "forward and backward passes per batch", "epochs", "minutes"], rows)
+print(f"minutes: all training steps, timed on one machine in one run ({durations.load()['machine']})")
 
 # %% [markdown] tags=["optional"] slideshow={"slide_type": "skip"}
 # ## Optional: accuracy against ε, standard and adversarially trained

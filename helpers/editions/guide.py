@@ -82,7 +82,7 @@ def eve(begin, numbers):
 
 def expected():
     """What the notebooks will show, read from the records, as lines of HTML."""
-    from .. import data, robustness, runs
+    from .. import data, durations, robustness, runs
 
     name = data.load(download=False).name
     run, images = runs.read_record("vgg3", name), runs.FIRST_TEST if name == "cifar10" else "test"
@@ -93,7 +93,8 @@ def expected():
         f"vgg3: {_percent(runs.accuracy(run, 'train'))} of the training images, {_percent(runs.accuracy(run))} of all test "
         f"images, {_percent(runs.accuracy(run, images))} of those that are attacked; the slides say "
         f"{runs.SLIDES['train']:.2%} and {runs.SLIDES['test']:.2%}",
-        f"<code>fast</code>: {_percent(runs.accuracy(fast))} of the test images after {fast['seconds']:.0f} s",
+        f"<code>fast</code>: {_percent(runs.accuracy(fast))} of the test images after "
+        f"{durations.in_words(durations.seconds('fast', name))}",
         f"at ε = 8/255 vgg3 keeps {_percent(one['FGSM'])} under FGSM, {_percent(one['random-sign noise'])} under random-sign "
         f"noise, {_percent(one['PGD'])} under PGD",
         f"adversarial-fgsm: {_percent(other['clean'])} clean, {_percent(other['FGSM'])} under FGSM, {_percent(other['PGD'])} "

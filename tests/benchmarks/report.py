@@ -154,7 +154,7 @@ ROWS = {
     "slider": ("ε slider, key press to picture, 95% within", "5 ms", slider),
     "new image": ("a new image in the explorer: all its sliders show", "10× a predict for each ε", new_image),
     "page": ("the attack in a page (`attack.html`)", "15 ms, 30 ms, 60 and 15 frames, 6 MB", page),
-    "training": ("training to the final accuracy of the slides' network", "quicker", training),
+    "training": ("training to at least the accuracy of the slides' recipe", "quicker", training),
     "loading": ("reading CIFAR-10 from disk", "no slower, less memory", loading),
     "import": ("`import helpers`, Python's start included", "0.3 s", at_most(0.3)),
     "first figure": ("kernel start to first figure of 05-fgsm", "12 s", at_most(12)),
