@@ -78,7 +78,7 @@ explorer
 # %% tags=["core", "bet"]
 my_level = 16  # at this level the change is plain to see
 
-# %% tags=["core", "reveal"]
+# %% tags=["core", "reveal"] slideshow={"slide_type": "subslide"}
 levels = np.arange(33)
 _, predicted = attacks.epsilon_sweep(model, images[one], labels[one], levels / 255)
 wrong = levels[predicted[:, 0] != true]

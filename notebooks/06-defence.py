@@ -113,6 +113,8 @@ def recorded_curves(name):
 
 
 curves = {name: recorded_curves(name) for name in names}
+
+# %% tags=["core", "reveal"]
 at_level = {
     name: {"clean": reports[name]["FGSM"]["accuracy"][0]}
     | {attack: accuracies[list(levels).index(level)] for attack, (levels, accuracies) in found.items()}

@@ -139,7 +139,8 @@ def test_weights_do_not_load_into_changed_code(kept, monkeypatch):
 
 def test_a_digest_is_of_what_a_network_computes():
     found = [runs.digest(models.build(name)) for name in models.NAMES]
-    assert len(set(found)) == len(found)
+    same = ("fast", "fast_unwhitened")  # which differ in how their first layer begins
+    assert len({found[models.NAMES.index(name)] for name in same}) == 1 and len(set(found)) == len(found) - 1
     assert found == [runs.digest(models.build(name, "mixed_bfloat16")) for name in models.NAMES]  # and under new names
     for changes in ({"pool_size": 3}, {"padding": "same"}):
         network = models.build("vgg3")
