@@ -51,15 +51,19 @@ function showView(el, model, source) {
   return { ...view, draw, furthest, tell: () => write(view.said, "No other image is fooled at this ε.") };
 }
 
-// An action that runs at most once a frame, however often it is called.
+// An action that runs at once, and then at most once a frame, however often it is called.
 function onceAFrame(action) {
-  let frame = null;
-  return () => {
-    frame ??= requestAnimationFrame(() => {
+  let frame = null, again = false;
+  const run = () => {
+    again = frame !== null;
+    if (again) return;
+    frame = requestAnimationFrame(() => {
       frame = null;
-      action();
+      if (again) run();
     });
+    action();
   };
+  return run;
 }
 
 const levelOf = (model) => Math.round(255 * model.get("epsilon"));

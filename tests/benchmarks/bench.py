@@ -302,16 +302,11 @@ def computing(browser, network, dataset):
     return [float(np.median(spans)) / 1000 for spans in found]
 
 
-# Training: one time for each recipe, kept for the notebooks as well.
-
-
-@pytest.fixture(scope="module")
-def timed(dataset):
-    runs.save_record(durations.measure(dataset), durations.PATH.parent, durations.PATH.name)
+# Training: the times that `python -m helpers.durations` has measured, which the notebooks show as well.
 
 
 @pytest.mark.parametrize("way, name", [("here", "fast"), ("the slides' recipe", "vgg3")])
-def test_training(measure, timed, way, name):
+def test_training(measure, way, name):
     """All steps of the recorded training, its evaluations left out."""
     assert runs.accuracy(runs.read_record("fast", "cifar10")) >= runs.accuracy(runs.read_record("vgg3", "cifar10"))
     measure.once("training", way, lambda: {"seconds": durations.seconds(name, "cifar10"), "network": name})
