@@ -38,7 +38,11 @@ def serving(folder, runtime):
         yield note["url"], note["token"]
     finally:
         server.terminate()
-        server.wait(60)
+        try:
+            server.wait(30)
+        except subprocess.TimeoutExpired:  # Jupyter sometimes waits for a kernel that is ending
+            server.kill()
+            server.wait()
 
 
 def tracked():
