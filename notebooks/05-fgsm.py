@@ -144,7 +144,8 @@ print(f"your bet: {my_level}/255; the attack needs {wrong[0] if wrong.size else 
 #
 # $$\delta = \varepsilon \cdot \operatorname{sign}(g), \qquad \sum_i \delta_i \, g_i = \varepsilon \sum_i |g_i|$$
 #
-# No other δ in this **ℓ∞ ball** increases the *linearised* loss more. With random signs the terms mostly cancel.
+# No other δ in this **ℓ∞ ball** increases the *linearised* loss more. With signs drawn at random, the terms mostly
+# cancel.
 
 # %% tags=["core"] slideshow={"slide_type": "subslide"}
 gradient = attacks.input_gradient(model, tf.constant(images[one]), labels[one], loss="cross-entropy").numpy()
@@ -163,21 +164,21 @@ losses = {"FGSM": losses_along(sign), "random-sign noise": losses_along(attacks.
 
 # %% tags=["core"]
 end, line_end = losses["FGSM"][-1], losses["FGSM"][0] + climb * epsilons[-1]
-assert end > losses["random-sign noise"].max(), "the text says that random signs mostly cancel"
+assert end > losses["random-sign noise"].max(), "the text says that the terms of random-sign noise mostly cancel"
 figures.show(
     figures.loss_along_ray(epsilons, losses, climb),
     f"The loss of the running image against ε. Along the sign of the gradient it reaches {end:.1f} nats at ε = "
-    f"16/255, along random signs {losses['random-sign noise'][-1]:.2f}. At ε = 0 the slope along the sign is "
-    f"{climb / spread:.0f} times the standard deviation of the slope along random signs. The linear approximation "
-    f"holds only near ε = 0: at 16/255 it gives {line_end:.1f}, which is too {'low' if line_end < end else 'high'}. "
+    f"16/255, along signs drawn at random {losses['random-sign noise'][-1]:.2f}. At ε = 0 the slope along the sign is "
+    f"{climb / spread:.0f} times the standard deviation of the slope along signs drawn at random. The linear "
+    f"approximation holds only near ε = 0: at 16/255 it gives {line_end:.1f}, which is too {'low' if line_end < end else 'high'}. "
     "FGSM uses its direction, not its value.",
 )
 
 # %% [markdown] tags=["core", "notes"] slideshow={"slide_type": "notes"}
 # <details><summary>Speaker notes</summary>
 #
-# The point: high dimension makes this work. 3,072 small changes add up when all of them raise the loss. With random
-# signs the sum has mean 0 and standard deviation ε√Σgᵢ², and it is negative as often as positive.
+# The point: high dimension makes this work. 3,072 small changes add up when all of them raise the loss. With signs
+# drawn at random, the sum has mean 0 and standard deviation ε√Σgᵢ², and it is negative as often as positive.
 #
 # A common wrong answer: "use the gradient itself, large slopes matter most". That is the best step for a limit on the
 # Euclidean length of δ. For a limit on each value it is the sign: a value with a tiny slope still adds a little, and
@@ -442,7 +443,7 @@ figures.show(
 # <details><summary>Speaker notes</summary>
 #
 # Let the class name three errors that would make their own attack look weak. Then ask how they would defend the
-# network, and open 06 with their answers on the board.
+# network, and open 06 with their suggestions on the board.
 #
 # **They will ask:** *Can't you detect adversarial examples instead?* Ten published detectors were broken by attacks
 # that took the detector into account (Carlini and Wagner 2017, arXiv:1705.07263).

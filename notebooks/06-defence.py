@@ -15,7 +15,7 @@
 # <details><summary>Speaker notes</summary>
 #
 # The point: one simple defence works, it costs clean accuracy on CIFAR-10, and it is easy to believe in a defence that
-# does not work. Ask first: "How would you defend the network?" Common answers are to blur the image, to add noise, or
+# does not work. Ask first: "How would you defend the network?" Common suggestions are to blur the image, to add noise, or
 # to hide the gradient.
 #
 # If you are short of time, show the figure of accuracy clean and under attack, then go to the three things to take

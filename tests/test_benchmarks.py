@@ -83,7 +83,7 @@ def test_made_up_numbers_in_words():
     assert made["fgsm"][1:4] == ("50", instead, better)
     assert made["training"][1:4] == ("`fast` 60 s", "the slides' recipe 60 min", "60×")
     part = report.readme_part({"date": "2026-01-02", "machine": "one", "measured": MADE_UP})
-    assert "2026-01-02: one, load 0.5 before it began; sketches, few images" in part
+    assert "2026-01-02: one, load 0.5 before it began; the sketches, few images" in part
     assert "| `test_browser` | 3 | 100 |" in part and "✗" not in part and "stands between" not in part
 
 

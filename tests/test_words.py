@@ -61,7 +61,6 @@ HONEST = {
     "a feature map, or a function": r"feature maps?|activation maps?|maps? (?:names?|an?|each) \w*",
     "the generalisation gap, once it is named": r"generalisation gaps?|(?:a|is) narrow gap|narrow the gap|the gap of each",
     "a number that becomes half": r"images halve it|halves? the interval|half of the|(?:first|second) half",
-    "the control's direction": r"(?:along|with|of|lose to) random signs",
     "several views, explained beside it": r"six views of (?:an|each test) image",
     "what a screen or a file shows": r"key press to picture|a picture belongs into a file",
     "the verb": r"(?:make|be|made) sure|shares? (?:one|a|its|their) (?:colou?r|scale)",

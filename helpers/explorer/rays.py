@@ -57,7 +57,7 @@ class Rays:
         return (before == labels) & (after != labels)
 
     def _direction(self, model, attack, target, indices):
-        """What an attack of one step moves along, float32 (n, 32, 32, 3): an image always gets the same random signs."""
+        """What an attack of one step moves along, float32 (n, 32, 32, 3): an image always gets the same noise."""
         images = to_float(self._images[indices])
         if attack == "fgsm":
             return attacks.gradient_sign(model, images, self._labels[indices])
