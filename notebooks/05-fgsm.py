@@ -170,7 +170,8 @@ figures.show(
     f"The loss of the running image against ε. Along the sign of the gradient it reaches {end:.1f} nats at ε = "
     f"16/255, along signs drawn at random {losses['random-sign noise'][-1]:.2f}. At ε = 0 the slope along the sign is "
     f"{climb / spread:.0f} times the standard deviation of the slope along signs drawn at random. The linear "
-    f"approximation holds only near ε = 0: at 16/255 it gives {line_end:.1f}, which is too {'low' if line_end < end else 'high'}. "
+    f"approximation holds only near ε = 0: at 16/255 it gives {line_end:.1f}, which is too "
+    f"{'low' if line_end < end else 'high'}. "
     "FGSM uses its direction, not its value.",
 )
 
@@ -293,8 +294,8 @@ print(f"your bet: {my_count} of ten; fooled: {fooled.sum()}")
 # %% [markdown] tags=["core"] slideshow={"slide_type": "slide"}
 # ## How often? Accuracy against ε, with a control
 #
-# Would *any* change of this size fool the network? The control is **random-sign noise**: the same step along random
-# signs.
+# Would *any* change of this size fool the network? The control is **random-sign noise**: the same step along
+# signs drawn at random.
 
 # %% tags=["core"]
 curves = {attack: (report[attack]["levels"], report[attack]["accuracy"]) for attack in ("random-sign noise", "FGSM")}

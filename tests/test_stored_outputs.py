@@ -11,6 +11,7 @@ import pytest
 from flows import taken_and_given
 from IPython.display import Markdown
 
+import helpers.explorer  # noqa: F401 - it takes data.to_float when it is imported: before that is replaced below
 from helpers import data, figures
 from helpers.editions import cells
 
