@@ -1,15 +1,15 @@
 # %% [markdown] tags=["core"] slideshow={"slide_type": "slide"}
 # # 01 · What does the network get to see?
 #
-# **The question:** what is in the images, and on which of them do we measure a network?
+# **The question:** what do the images contain, and on which of them do we evaluate a network?
 #
-# Afterwards you can
+# Afterwards, you can
 #
-# - say what the assignment asks,
+# - say what the assignment asks for,
 # - describe an image as the network receives it,
-# - tell training, validation and test set apart.
+# - tell the training, validation and test sets apart.
 #
-# **Before this:** Python, NumPy. **Time:** 11 minutes. Everything runs in one minute.
+# **Before this:** Python and NumPy. **Time:** 11 minutes. Running everything takes one minute.
 
 # %% [markdown] tags=["core", "notes"] slideshow={"slide_type": "notes"}
 # <details><summary>Speaker notes</summary>
@@ -18,7 +18,7 @@
 #
 # **They will ask:** *Why CIFAR-10, which is so old and small?* A network trains on it in minutes on a laptop, people
 # can judge the images, and attacks and defences are still compared on it. Sources: Krizhevsky, *Learning Multiple
-# Layers of Features from Tiny Images*, 2009; the leader board of RobustBench.
+# Layers of Features from Tiny Images*, 2009; the leaderboard of RobustBench.
 #
 # </details>
 
@@ -42,7 +42,7 @@ print(dataset.source)
 # %% [markdown] tags=["core"] slideshow={"slide_type": "slide"}
 # ## One image, one small change
 #
-# The slider ε sets how far any intensity level, from 0 to 255, may change. Jump to 8/255. Watch the image, then the
+# The slider ε limits how far each intensity level, from 0 to 255, may change. Jump to 8/255. Watch the image, then the
 # prediction.
 
 # %% tags=["core"]
@@ -58,13 +58,13 @@ before, after = (evaluation.probabilities(model, x)[0] for x in (image, adversar
 figure = figures.adversarial_example(image[0], adversarial[0], before, after, labels[opening], names, epsilon)
 figures.show(
     figure,
-    f"Test image {opening} of {dataset.title}, before and after a change of at most 8/255. The prediction changes from "
-    f"{names[before.argmax()]} ({before.max():.0%}) to {names[after.argmax()]} ({after.max():.0%}).",
+    f"Test image {opening} of {dataset.title}, before and after a change of at most 8/255 per value. The prediction "
+    f"changes from {names[before.argmax()]} ({before.max():.0%}) to {names[after.argmax()]} ({after.max():.0%}).",
 )
 
 # %% [markdown] tags=["core"] slideshow={"slide_type": "fragment"}
-# This **adversarial example** was made by the **Fast Gradient Sign Method (FGSM)**. We chose an image that shows the
-# effect well; [05-fgsm](05-fgsm.ipynb) measures how often it occurs.
+# This **adversarial example** was made with the **Fast Gradient Sign Method (FGSM)**. We chose an image that shows the
+# effect well; [05-fgsm](05-fgsm.ipynb) measures how often the attack succeeds.
 
 # %% tags=["core"] slideshow={"slide_type": "skip"}
 assert before.argmax() == labels[opening] != after.argmax(), "the opening image must flip at 8/255"
@@ -72,22 +72,22 @@ assert before.argmax() == labels[opening] != after.argmax(), "the opening image 
 # %% [markdown] tags=["core", "notes"] slideshow={"slide_type": "notes"}
 # <details><summary>Speaker notes</summary>
 #
-# The point: the prediction changes completely, the image hardly at all. Show one image and one jump; keep the other
+# The point: the prediction changes completely, the image hardly at all. Show one image and one jump; save the other
 # levels for 05. If the slider does not appear, show the figure below it. Grey in the middle image means "unchanged".
 #
-# **They will ask:** *I can see the change, so is it an attack at all?* At 8/255 many people see speckles on smooth
-# areas, and the true class stays obvious. What counts is that nobody would choose the new class. 8/255 is the level at
-# which CIFAR-10 results are compared (RobustBench); 05 also shows smaller ones.
+# **They will ask:** *I can see the change, so is it an attack at all?* At 8/255, many people see speckles on smooth
+# areas, but the true class remains obvious. What counts is that nobody would choose the new class. The level 8/255 is
+# the one at which results on CIFAR-10 are usually compared (RobustBench); 05 also shows smaller levels.
 #
-# **They will ask:** *Did somebody break into the network?* No. The attacker changes the image alone, but knows the
-# network: 05 states this threat model.
+# **They will ask:** *Did somebody break into the network?* No. The attacker changes only the image, but knows the
+# network; 05 states this threat model.
 #
 # </details>
 
 # %% [markdown] tags=["core"] slideshow={"slide_type": "slide"}
 # ## The assignment
 #
-# The series follows the slides *Midterm 3 (Assignment 2)* by Alberto Marinelli. In our words, the assignment is:
+# The series follows the slides *Midterm 3 (Assignment 2)* by Alberto Marinelli. In our words, the assignment is to:
 #
 # 1. **Build** a convolutional network for CIFAR-10. Justify its layers, their order, the pooling and any residual
 #    connections. Report the accuracy.
@@ -96,7 +96,8 @@ assert before.argmax() == labels[opening] != after.argmax(), "the opening image 
 # %% [markdown] tags=["core", "notes"] slideshow={"slide_type": "notes"}
 # <details><summary>Speaker notes</summary>
 #
-# The point: the assignment has two halves, and the second needs the first. 06 adds what it leaves out: defences.
+# The point: the assignment has two halves, and the second needs the first. 06 adds what the assignment leaves out:
+# defences.
 #
 # **They will ask:** *What did the slides reach?* An accuracy of 98.79% on the training set and 82.72% on the test set.
 # They do not say how many epochs that took or how pixels were scaled; where we had to assume something, we say so.
@@ -136,12 +137,12 @@ print(f"your bet: {my_bet}; the label: {names[labels[puzzle]]}")
 # %% [markdown] tags=["core", "notes"] slideshow={"slide_type": "notes"}
 # <details><summary>Speaker notes</summary>
 #
-# The point: this data set is harder than "only ten classes" sounds. Collect three bets aloud before you show the label.
+# The point: this data set is harder than "only ten classes" suggests. Collect three bets before you show the label.
 # Common bets on CIFAR-10 are bird and ship, because of the blue. Once people know the label, most of them see the
 # animal.
 #
-# **They will ask:** *How good are people at this?* About 94% (Ho-Phuoc, *CIFAR10 to Compare Visual Recognition
-# Performance between Deep Neural Networks and Humans*, 2018, arXiv:1811.07270).
+# **They will ask:** *How good are people at this?* Their accuracy is about 94% (Ho-Phuoc, *CIFAR10 to Compare Visual
+# Recognition Performance between Deep Neural Networks and Humans*, 2018, arXiv:1811.07270).
 #
 # </details>
 
@@ -153,12 +154,12 @@ running = shown[figures.RUNNING_IMAGE]
 figures.show(
     figures.image_and_pixel_values(running, top=8, left=8),
     f"Test image {figures.RUNNING_IMAGE} of {dataset.title} ({names[labels[figures.RUNNING_IMAGE]]}), and the pixel "
-    "values of the marked patch after division by 255. The next notebooks use this image again.",
+    "values of the marked patch after division by 255. Later notebooks use this image again.",
 )
 
 # %% [markdown] tags=["core"] slideshow={"slide_type": "fragment"}
-# An image is 32 × 32 × 3 = 3,072 integers from 0 to 255. We divide them by 255: without this, the same training recipe
-# fails within a few steps.
+# An image consists of 32 × 32 × 3 = 3,072 integers from 0 to 255. We divide them by 255; otherwise, the same training
+# recipe fails within a few steps.
 
 # %% [markdown] tags=["core", "notes"] slideshow={"slide_type": "notes"}
 # <details><summary>Speaker notes</summary>
@@ -167,9 +168,9 @@ figures.show(
 # are. A common wrong answer is 1,024, which forgets the three channels.
 #
 # **They will ask:** *How does the network know which numbers are neighbours?* A dense layer does not: if you permute
-# the pixels of all images in the same way, it learns as well as before. A convolution knows it by construction (02).
+# the pixels of all images in the same way, it learns just as well. In a convolution, this knowledge is built in (02).
 #
-# **They will ask:** *Why this image?* We chose it among the test images, because it shows the attack well. No accuracy
+# **They will ask:** *Why this image?* We chose it from the test images because it shows the attack well. No accuracy
 # depends on that choice.
 #
 # **They will ask:** *Why does training fail without the division?* See "Optional: why the pixels are scaled" below.
@@ -188,7 +189,7 @@ figures.show(
 )
 
 # %% [markdown] tags=["core"] slideshow={"slide_type": "fragment"}
-# The classes are **balanced**: a random guess is correct in 10% of cases. This is **chance level**.
+# The classes are **balanced**, so a random guess is correct 10% of the time. This accuracy is **chance level**.
 
 # %% tags=["core"] slideshow={"slide_type": "skip"}
 for counts in (train_counts, test_counts):
@@ -198,12 +199,12 @@ for counts in (train_counts, test_counts):
 # <details><summary>Speaker notes</summary>
 #
 # The point: images of one class vary in pose, size, colour and background, which is what makes the task hard. Ask which
-# two classes the network will confuse most, and keep the guesses for 04.
+# two classes the network will confuse most often, and save the guesses for 04.
 #
-# **They will ask:** *Why 10% and not 50%?* There are ten classes. Always giving the same class also scores 10%.
+# **They will ask:** *Why 10% and not 50%?* There are ten classes. Always predicting the same class also scores 10%.
 #
-# **They will ask:** *What if the classes were not balanced?* If 90% of the images are of one class, a constant
-# prediction has an accuracy of 90%. Then report the recall of each class, or their mean (04).
+# **They will ask:** *What if the classes were not balanced?* If 90% of the images were of one class, a constant
+# prediction would have an accuracy of 90%. In such a case, report the recall of each class, or the mean recall (04).
 #
 # </details>
 
@@ -216,30 +217,30 @@ figures.show_table(
     ["set", "images", "what it is for"],
     [
         ("training set", len(split.y_train), "fitting the weights"),
-        ("validation set", len(split.y_val), "choosing: layers, learning rate, when to stop"),
+        ("validation set", len(split.y_val), "making choices: layers, learning rate, when to stop"),
         ("test set", len(dataset.y_test), "reporting the accuracy, once"),
     ],
 )
 
 # %% [markdown] tags=["core"] slideshow={"slide_type": "fragment"}
-# Every decision based on the test set leaks some of it into the model. The accuracy then overstates **generalisation**,
-# the performance on new images.
+# Every decision based on the test set leaks information about it into the model. Test accuracy then overstates
+# **generalisation**, the performance on new images.
 
 # %% [markdown] tags=["core", "notes"] slideshow={"slide_type": "notes"}
 # <details><summary>Speaker notes</summary>
 #
-# The point: do not report on the images on which you choose. Once all choices are made, the final training run may use
-# the validation images as well. Exercise 2 takes 1,000 networks that only guess: on the images by which the best of
-# them was chosen it looks better than chance, and on new images it is not.
+# The point: do not report an accuracy on images by which you made a choice. Once all choices are made, the final
+# training run may use the validation images as well. Exercise 2 takes 1,000 networks that only guess: the best of them
+# looks better than chance on the images by which it was chosen, but is no better than chance on new ones.
 #
 # **They will ask:** *Does this series follow its own rule?* The ablation study of 02 compares networks on the
 # validation set. The images that we show come from the test set and were chosen because they show an effect; no
-# accuracy depends on them. Exceptions are named where they occur: see 03 for the number of epochs, and 04 for the
+# accuracy depends on them. We name the exceptions where they occur: see 03 for the number of epochs, and 04 for the
 # temperature.
 #
 # **They will ask:** *Has CIFAR-10's test set been used up, after so many years?* Recht et al. (*Do ImageNet Classifiers
-# Generalize to ImageNet?*, 2019, arXiv:1902.10811, which covers CIFAR-10) collected new images: accuracies fall by 3 to
-# 15 points, but the order of the models hardly changes.
+# Generalize to ImageNet?*, 2019, arXiv:1902.10811, which covers CIFAR-10) collected new images, on which accuracies
+# fall by 3 to 15 points; the ranking of the models hardly changes.
 #
 # </details>
 
@@ -255,8 +256,8 @@ figures.show_table(
 # %% [markdown] tags=["core", "notes"] slideshow={"slide_type": "notes"}
 # <details><summary>Speaker notes</summary>
 #
-# The point: all later numbers are about these images and these labels. Lead over to 02 with a question: which pixels
-# should a network combine first? Neighbouring ones; a convolution does so.
+# The point: all later numbers depend on these images and these labels. Lead into 02 with a question: which pixels
+# should a network combine first? (Neighbouring ones, which is what a convolution does.)
 #
 # **They will ask:** *Are the labels correct?* Not all of them: see "Optional: is the label always correct?" below and
 # 04.
@@ -267,8 +268,8 @@ figures.show_table(
 # ## Optional: is the label always correct?
 #
 # People assigned these labels, and people make errors. A trained network helps to find candidates: images for which it
-# assigns a high probability to another class. Judge each: is the label wrong, is the image ambiguous, or is the network
-# wrong?
+# assigns a high probability to a class other than the label. Judge each of them: is the label wrong, is the image
+# ambiguous, or is the network wrong?
 
 # %% tags=["optional"] slideshow={"slide_type": "skip"}
 candidates = evaluation.most_confident_errors(probability, labels, 10)
@@ -278,21 +279,21 @@ captions = [
 ]
 figures.show(
     figures.labelled_images(shown[candidates], captions),
-    f"The {len(candidates)} of test images 0–{len(shown) - 1} of {dataset.title} for which the network assigns the "
+    f"Of test images 0–{len(shown) - 1} of {dataset.title}, the {len(candidates)} for which the network assigns the "
     "highest probability to a class other than the label.",
 )
 
 # %% [markdown] tags=["optional"] slideshow={"slide_type": "skip"}
-# [Northcutt, Athalye and Mueller (2021)](https://arxiv.org/abs/2103.14749) had an algorithm select 275 suspicious
-# images from the test set of CIFAR-10, and people checked these. They found 54 wrong labels. Nobody checked the other
-# 9,725 images, so 54 is a lower bound. (In the drawn stand-in, the sketches, every label is correct, because the
-# program that drew the image also wrote the label.)
+# [Northcutt, Athalye and Mueller (2021)](https://arxiv.org/abs/2103.14749) used an algorithm to select 275 suspicious
+# images from the test set of CIFAR-10 and had people check them: 54 of the labels were wrong. Nobody checked the other
+# 9,725 images, so 54 is a lower bound. (In the sketches, the drawings that replace CIFAR-10 where it is missing, every
+# label is correct, because the program that drew each image also wrote its label.)
 
 # %% [markdown] tags=["optional"] slideshow={"slide_type": "skip"}
 # ### Optional: where the network is undecided
 #
-# At the other extreme are images for which the two most likely classes have nearly the same probability. Which would
-# you choose?
+# At the other extreme are images for which the two most likely classes have nearly the same probability. Which of the
+# two would you choose?
 
 # %% tags=["optional"] slideshow={"slide_type": "skip"}
 ranked = np.sort(probability, axis=1)
@@ -305,15 +306,15 @@ for i in undecided:
     one_of_two += labels[i] in (first, second)
 figures.show(
     figures.labelled_images(shown[undecided], captions),
-    f"The five of test images 0–{len(shown) - 1} of {dataset.title} for which the probabilities of the two most likely "
-    f"classes are closest together. For {one_of_two} of the five, the label is one of the two.",
+    f"Of test images 0–{len(shown) - 1} of {dataset.title}, the five for which the probabilities of the two most "
+    f"likely classes are closest together. For {one_of_two} of the five, the label is one of these two classes.",
 )
 
 # %% [markdown] tags=["optional"] slideshow={"slide_type": "skip"}
 # ## Optional: the three channels in numbers
 #
-# How bright are the images, and do the three channels differ? Count how often each intensity level occurs. Look for
-# the peaks, and at both ends.
+# How bright are the images, and do the three channels differ? We count how often each intensity level occurs. Look at
+# the peaks and at both ends.
 
 # %% tags=["optional"] slideshow={"slide_type": "skip"}
 parts = np.array_split(dataset.x_train, 50)  # part by part, to save memory
@@ -323,7 +324,7 @@ means = levels @ np.arange(256) / total
 deviations = np.sqrt(levels @ np.arange(256) ** 2 / total - means**2)
 figures.show(
     figures.channel_histogram(levels),
-    f"How often each intensity level occurs among the training pixels of {dataset.title}. The means are {means[0]:.0f} "
+    f"The frequency of each intensity level among the training pixels of {dataset.title}. The means are {means[0]:.0f} "
     f"for red, {means[1]:.0f} for green and {means[2]:.0f} for blue.",
 )
 
@@ -337,12 +338,13 @@ for number, channel in enumerate(("red", "green", "blue")):
 assert all(0.15 < deviation / 255 < 0.3 for deviation in deviations)
 
 # %% [markdown] tags=["optional"] slideshow={"slide_type": "skip"}
-# In many recipes, one subtracts the mean of each channel and divides by its standard deviation. Our replica of the
-# slides only divides by 255, which leaves a standard deviation between 0.15 and 0.3 in each channel. A network that
-# normalises further should do so in a layer *inside*: then its input stays in [0, 1], and ε keeps its meaning.
+# Many recipes subtract the mean of each channel and divide by its standard deviation. Our replica of the slides'
+# network only divides by 255, which leaves a standard deviation between 0.15 and 0.3 in each channel. If a network is
+# to normalise further, it should do so in a layer *inside* the network: its input then stays in [0, 1], and ε keeps its
+# meaning.
 #
-# In a photograph, many values at 0 and 255 are clipped: the scene was darker or brighter than the camera could record.
-# Remember this when you attack: a pixel that is already white cannot become brighter.
+# In a photograph, many of the values at 0 and 255 are clipped: the scene was darker or brighter than the camera could
+# record. Remember this when you attack an image: a pixel that is already white cannot become brighter.
 
 # %% [markdown] tags=["optional"] slideshow={"slide_type": "skip"}
 # ## Optional: why the pixels are scaled
@@ -378,16 +380,17 @@ for name, network in (("0 to 1", trained), ("0 to 255", diverged)):
 assert finite["0 to 1"] == 1 and finite["0 to 255"] < 0.5 and small[0] > np.log(10) and large[0] > 20 * small[0]
 
 # %% [markdown] tags=["optional"] slideshow={"slide_type": "skip"}
-# The first loss on inputs from 0 to 1 is above 2.3, because the random initial weights already prefer some classes.
+# The first loss on inputs from 0 to 1 is above 2.3 because the random initial weights already favour some classes.
 # Inputs that are 255 times larger make the outputs of the untrained network about 255 times larger. The gradients grow
 # as well, and the learning rate, which was chosen for small inputs, leads to steps that are far too long. The loss
-# grows until weights leave the range of `float32` and become `nan`, "not a number". A smaller learning rate or batch
-# normalisation would also help; scaling is the cheapest remedy.
+# grows until the weights exceed the range of `float32` and become `nan`, "not a number". A smaller learning rate or
+# batch normalisation would also help; scaling is the cheapest remedy.
 
 # %% [markdown] tags=["homework"] slideshow={"slide_type": "skip"}
 # ## Exercises
 #
-# Write each function, then run the cell below it: it checks your function and gives a hint if something is wrong.
+# In each exercise, write the function, then run the cell below it, which checks your function and gives a hint if
+# something is wrong.
 #
 # **1. How many images are there?** How many different images of `side` × `side` pixels with `channels` channels and
 # `levels` intensity levels are possible? The number is huge, so return its logarithm to base 10. What does the result
@@ -402,17 +405,18 @@ def possible_images(side, channels, levels):
 
 # %% tags=["homework", "check"]
 found = possible_images(1, 1, 10), possible_images(2, 3, 10), possible_images(32, 3, 256)
-assert not np.isclose(found[1], 4), "a pixel has one value per channel: how many values has the whole image?"
-assert not np.isclose(found[1], np.log10(120)), "the values are chosen independently, so the levels are multiplied"
-assert np.allclose(found[:2], [1, 12]), f"one pixel with 10 levels can be 10 images, log10 = 1; got {found[0]}"
+assert not np.isclose(found[1], 4), "a pixel has one value per channel: how many values does the whole image have?"
+assert not np.isclose(found[1], np.log10(120)), "the values are chosen independently: multiply their numbers of levels"
+assert np.allclose(found[:2], [1, 12]), f"one pixel with 10 levels allows 10 images, so log10 is 1; got {found[0]}"
 print(f"There are 10^{found[2]:.0f} images, and the training images cover practically none of this space. Learning")
-print("works because real images are a tiny, regular part of it. An adversarial example may be far from all of them.")
+print("works because real images are a tiny, regular part of it. An adversarial example may lie outside this part.")
 
 # %% [markdown] tags=["homework"] slideshow={"slide_type": "skip"}
 # **2. Predict, then compute: the best of a thousand.** A thousand "networks" guess at random, all on the same 500
-# images. What accuracy does the best of them reach on these images, and what accuracy does the same one reach on new
-# images? Enter your prediction, then write a function that returns both. `guesses` is an array of classes (networks,
-# images), and the best network is chosen on the first `chosen_on` images.
+# images. What accuracy does the best of them reach on these images, and what accuracy does the same network reach on
+# new images? Enter your prediction, then write `best_of_many(guesses, labels, chosen_on)`, which returns both
+# accuracies. The array `guesses` holds predicted classes and has the shape (networks, images); the best network is the
+# one with the highest accuracy on the first `chosen_on` images.
 
 # %% tags=["homework"]
 my_prediction = 10.0, 10.0  # percent: on the images it was chosen by, on new images
@@ -431,16 +435,17 @@ guesses = np.random.default_rng(0).integers(10, size=(1000, len(dataset.y_test))
 on_chosen, on_new = best_of_many(guesses, dataset.y_test, 500)
 assert on_chosen <= 1, "return fractions from 0 to 1, not percent"
 assert on_chosen > 0.12, "this is no better than an average guesser: take the maximum over networks, not the mean"
-assert on_new < 0.12, "on new images use the network that was chosen before; do not choose again"
+assert on_new < 0.12, "on new images, use the network that was chosen before; do not choose again"
 print(f"best of 1,000 on the 500 images: {on_chosen:.1%} (predicted: {my_prediction[0]:.1f}%)")
 print(f"the same one on new images:      {on_new:.1%} (predicted: {my_prediction[1]:.1f}%)")
 
 # %% [markdown] tags=["homework"] slideshow={"slide_type": "skip"}
-# The best guesser knew nothing: only the choice lifts its accuracy above chance level. Choosing between real networks
-# by their test accuracy has the same effect, only a smaller one.
+# The best guesser knows nothing: its accuracy exceeds chance level only because we chose it afterwards. Choosing among
+# real networks by their test accuracy has the same effect, though a smaller one.
 #
-# **3. How far do averages get you?** Average all training images of each class into one mean image, and predict the
-# class whose mean image is nearest. Which accuracy do you expect, between chance level and that of the network?
+# **3. How far do averages get you?** Write `nearest_mean(train_images, train_labels, images)`, which averages all
+# training images of each class into one mean image and predicts, for each image, the class whose mean image is nearest.
+# What accuracy do you expect, between chance level and that of the network?
 
 
 # %% tags=["homework", "solution"]
@@ -465,9 +470,10 @@ for label, name in enumerate(names):
     print(f"{name:10} correct {(predicted == label)[labels == label].mean():4.0%}")
 
 # %% [markdown] tags=["homework"] slideshow={"slide_type": "skip"}
-# **4. Have the test images been seen before?** Describe each image by the means of its 8×8 blocks of 4×4 pixels,
-# shifted to mean 0 and scaled to length 1, so that brightness and contrast do not count. Then find the most similar
-# training image of each test image by the scalar product. What do pairs above 0.97 mean for a reported accuracy?
+# **4. Have the test images been seen before?** Write `thumbnails(images)`, which describes each image by the means of
+# its 8×8 blocks of 4×4 pixels in each channel, as a vector that is shifted to mean 0 and scaled to length 1, so that
+# brightness and contrast do not count. The last cell then finds, for each test image, the training image with the
+# largest scalar product. What do pairs above 0.97 mean for a reported accuracy?
 
 
 # %% tags=["homework", "solution"]
@@ -484,7 +490,7 @@ spot[0, 4:8, :4] = 255  # the second row of blocks, the first column
 assert vectors.shape == (50, 192), f"expected shape (50, 192), got {vectors.shape}: 8 × 8 blocks of three channels"
 assert np.allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-4), "the length is not 1: divide each row by its norm"
 assert np.allclose(vectors, thumbnails(shown[:50] / 2 + 100.0), atol=1e-3), "subtract each image's own mean first"
-assert set(np.argsort(thumbnails(spot)[0])[-3:]) == {24, 25, 26}, "each mean is over 4×4 pixels that are neighbours"
+assert set(np.argsort(thumbnails(spot)[0])[-3:]) == {24, 25, 26}, "take each mean over 4×4 neighbouring pixels"
 print("thumbnails: correct")
 
 # %% tags=["homework"]
@@ -499,10 +505,10 @@ for i in np.argsort(similarity)[:-9:-1]:
 print(f"above 0.97: {(np.array(similarity) > 0.97).sum()} of {len(shown):,}")
 
 # %% [markdown] tags=["homework"] slideshow={"slide_type": "skip"}
-# In CIFAR-10 most of the closest pairs are the same photograph, cropped or coloured differently, or two photographs of
-# one scene: look at some with `figures.labelled_images`. A network may have memorised such an image, so its test
-# accuracy is slightly too high. Of all 10,000 test images, 3.3% have such a near-duplicate in the training set ([Barz
-# and Denzler 2020](https://arxiv.org/abs/1902.00423)). In the sketches, a high similarity means similar colours and
-# nothing more.
+# In CIFAR-10, most of the closest pairs are the same photograph, cropped or coloured differently, or two photographs of
+# one scene; look at some of them with `figures.labelled_images`. A network may have memorised such an image, so its
+# test accuracy is slightly too high. Of all 10,000 test images, 3.3% have such a near-duplicate in the training set
+# ([Barz and Denzler 2020](https://arxiv.org/abs/1902.00423)). In the sketches, a high similarity means similar colours
+# and nothing more.
 #
 # Next: [02-architecture](02-architecture.ipynb)
