@@ -172,9 +172,7 @@ def fill(arrays):
 def own_memory():
     return re.search(r"RssAnon:\\s+(\\d+)", open("/proc/self/status").read())[1]
 {before}
-begin = time.perf_counter()
 arrays = cache.arrays("large", [("x", "u1", (40_000_000,))], 1, fill)
-seconds = time.perf_counter() - begin
 {after}
 print(arrays["x"].min(), arrays["x"].max(), len(arrays["x"]))
 """
@@ -212,9 +210,8 @@ def test_a_killed_process_leaves_nothing_that_counts(moment, tmp_path):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads a process's memory from /proc")
-def test_a_map_takes_no_memory_of_its_own_and_less_time(tmp_path):
-    look = "before = own_memory()", "print(seconds, int(own_memory()) - int(before))"
+def test_a_map_takes_no_memory_of_its_own(tmp_path):
+    look = "before = own_memory()", "print(int(own_memory()) - int(before))"
     first, second = printed(process(tmp_path, *look)), printed(process(tmp_path, *look))
     assert first[0] == "filling" and second[1:] == WHOLE
-    seconds, kilobytes = zip(*(map(float, lines[-2].split()) for lines in (first, second)))
-    assert seconds[1] < seconds[0] / 4 and kilobytes[1] < 4_000
+    assert int(second[0]) < 4_000  # kilobytes

@@ -5,7 +5,6 @@ import hashlib
 import json
 import pickle
 import shutil
-import time
 from pathlib import Path
 
 import h5py
@@ -90,10 +89,9 @@ def reseal(kept, content):
 
 
 def refused(kept, name, reason=""):
-    begin = time.process_time()
     with pytest.raises(ValueError, match=f"{name} cannot be used .*{reason}.*git restore .*helpers.training") as error:
         runs.load("vgg3", "sketches", kept.parents[1])
-    assert "\n" not in str(error.value) and time.process_time() - begin < 20
+    assert "\n" not in str(error.value)
 
 
 RECORDS_THAT_ARE_NONE = {
