@@ -42,10 +42,15 @@ def _steps(layer, torch):
     kind = type(layer).__name__
     if kind == "Conv2D":
         kernel, padding = weights["kernel"].permute(3, 2, 0, 1).contiguous(), layer.padding
-        step = lambda x: functional.conv2d(x, kernel, weights.get("bias"), stride=layer.strides, padding=padding)
-        return [step, *_activation(layer, functional)]
+        return [
+            lambda x: functional.conv2d(x, kernel, weights.get("bias"), stride=layer.strides, padding=padding),
+            *_activation(layer, functional),
+        ]
     if kind == "Dense":
-        return [lambda x: functional.linear(x, weights["kernel"].T, weights.get("bias")), *_activation(layer, functional)]
+        return [
+            lambda x: functional.linear(x, weights["kernel"].T, weights.get("bias")),
+            *_activation(layer, functional),
+        ]
     if kind in ("BatchNorm", "BatchNormalization"):
         names = ("moving_mean", "moving_variance", "gamma", "beta")
         return [lambda x: functional.batch_norm(x, *map(weights.get, names), eps=layer.epsilon)]

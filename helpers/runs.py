@@ -212,7 +212,10 @@ def results_table(root=RECORDED):
     rows = [("the slides", "CIFAR-10", f"{SLIDES['train']:.2%}", f"{SLIDES['test']:.2%}", "not said")]
     for path in sorted(Path(root).glob("*/*/model.weights.h5")):
         record = json.loads(path.with_name("record.json").read_text(encoding="utf-8"))
-        name, dataset = f"`{path.parent.name}`, {record['recipe']['epochs']} epochs", data.TITLES[record["dataset"]["name"]]
+        name, dataset = (
+            f"`{path.parent.name}`, {record['recipe']['epochs']} epochs",
+            data.TITLES[record["dataset"]["name"]],
+        )
         rows.append((name, dataset, f"{accuracy(record, 'train'):.2%}", *_test_columns(record, 1)))
         if accuracy(record, views=models.VIEWS) is not None:
             rows.append((f"{name}, test-time augmentation", dataset, "", *_test_columns(record, models.VIEWS)))

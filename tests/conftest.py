@@ -18,7 +18,9 @@ SCRATCH += ("npm_config_cache",)  # JupyterLab asks npm, where there is one, whi
 
 
 # What takes longest begins first, so that no worker is left alone with it in the end: names of test files.
-LONGEST = "test_site test_faults test_browser test_attack_page 03-training test_exercises test_fetch 05-fgsm test_claims"
+LONGEST = (
+    "test_site test_faults test_browser test_attack_page 03-training test_exercises test_fetch 05-fgsm test_claims"
+)
 
 
 def pytest_collection_modifyitems(items):

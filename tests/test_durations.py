@@ -24,7 +24,9 @@ def test_seconds_and_operations_of_a_whole_training(monkeypatch):
     products = 10_321_920 + 2 * 14_155_776 + 2048 * 128 + 128 * 10
     assert durations.flop("vgg3", "cifar10") == 6 * products * 50_000 * 71
     # The attack of one step takes two passes of the four that its training has.
-    assert durations.flop("adversarial-fgsm", "cifar10") / durations.flop("standard-twin", "cifar10") == pytest.approx(10 / 6)
+    assert durations.flop("adversarial-fgsm", "cifar10") / durations.flop("standard-twin", "cifar10") == pytest.approx(
+        10 / 6
+    )
 
 
 @pytest.mark.parametrize("span, words", [(31.6, "32 s"), (119.4, "119 s"), (1920, "32 min")])

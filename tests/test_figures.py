@@ -185,7 +185,9 @@ def test_network_drawing_follows_the_table(table):
     assert len(faces) == 2 * 9
     length = [float(np.ptp(face.get_xy()[:, 0])) for face in faces[1::2]]
     assert length[5] == pytest.approx(length[7]) == pytest.approx(4 * length[1])  # 128 channels, 128 units, 32 channels
-    blocks = [f"block {n}\n{c} channels\n{s}×{s}\nmax pooling\nto {s // 2}×{s // 2}" for n, c, s in ((1, 32, 32), (3, 128, 8))]
+    blocks = [
+        f"block {n}\n{c} channels\n{s}×{s}\nmax pooling\nto {s // 2}×{s // 2}" for n, c, s in ((1, 32, 32), (3, 128, 8))
+    ]
     assert {*blocks, "dense\n128 units", "logits\n10"} <= set(words(figure))
 
 

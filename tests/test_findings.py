@@ -64,7 +64,8 @@ def test_the_answers_follow_the_numbers():
         for variant in ("two-blocks", "glorot", "augmentation")
     )
     assert (
-        blocks.startswith("**supported**: two blocks: 2.9 ") and "points worse; **no preference**: one block: " in blocks
+        blocks.startswith("**supported**: two blocks: 2.9 ")
+        and "points worse; **no preference**: one block: " in blocks
     )
     assert "four blocks: no difference larger than" in blocks
     assert "1.36 times the multiply-adds and 2.37 times the parameters" in blocks

@@ -7,12 +7,18 @@ from . import attack, cells, pages, schedule
 
 # What to leave out, by the minute at which a lecturer looks at the clock.
 CUTS = {
-    30: ("03 has begun", "show the recorded curves of 03 instead of the training run, then the generalisation gap (saves 5)"),
+    30: (
+        "03 has begun",
+        "show the recorded curves of 03 instead of the training run, then the generalisation gap (saves 5)",
+    ),
     50: (
         "05 has begun",
         "in 05 keep the sliders, why the sign and the control; leave out the slides' attack (saves 6)",
     ),
-    65: ("06 begins", "show only the figure of clean accuracy and accuracy under attack, then the three things to take home (saves 5)"),
+    65: (
+        "06 begins",
+        "show only the figure of clean accuracy and accuracy under attack, then the three things to take home (saves 5)",
+    ),
 }
 BEFORE = (
     "The day before: <code>make data</code>, then <code>make lecture</code>; run 01 and 03 once on the machine that you "
@@ -143,7 +149,9 @@ def sheet(found):
     """The sheet on which somebody counts the bets of the class."""
     rows = [(f"<b>{name[:2]}</b> {question}", "", "", "", "") for name, question, _ in found]
     return PAGE.format(
-        title="The bets of the class", style=STYLE, body=f'<div class="bets">{_table(("bet", "", "", "", ""), rows)}</div>'
+        title="The bets of the class",
+        style=STYLE,
+        body=f'<div class="bets">{_table(("bet", "", "", "", ""), rows)}</div>',
     )
 
 

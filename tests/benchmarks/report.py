@@ -155,7 +155,11 @@ ROWS = {
     "new image": ("a new image in the explorer: all its sliders show", "10× a predict for each ε", new_image),
     "page": ("the attack in a page (`attack.html`)", "15 ms, 30 ms, 60 and 15 frames, 6 MB", page),
     "training": ("training to at least the accuracy of the slides' recipe", "quicker", training),
-    "loading": ("loading CIFAR-10 again: mapped from our cache, read when it is used", "no slower, less memory", loading),
+    "loading": (
+        "loading CIFAR-10 again: mapped from our cache, read when it is used",
+        "no slower, less memory",
+        loading,
+    ),
     "import": ("`import helpers`, Python's start included", "0.3 s", at_most(0.3)),
     "first figure": ("kernel start to first figure of 05-fgsm", "12 s", at_most(12)),
     "make test": ("`make test`", "8 min", at_most(480)),
