@@ -372,7 +372,7 @@ figures.show_source(models.airbench_group, models.airbench, models.fast, models.
 # %% tags=["optional"] slideshow={"slide_type": "skip"}
 whitened = models.build("fast")
 models.whiten(whitened, dataset.x_train)
-outputs = whitened.layers[0](data.to_float(dataset.x_test[:1000])).numpy().reshape(-1, 24)[:, :12]
+outputs = whitened.layers[0](data.to_float(dataset.x_test[:200])).numpy().reshape(-1, 24)[:, :12]
 variances, correlations = outputs.var(axis=0), np.corrcoef(outputs.T)
 off_diagonal = abs(correlations[~np.eye(12, dtype=bool)])
 print(f"variances of the 12 filters: {variances.min():.2f} to {variances.max():.2f}")
