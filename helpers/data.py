@@ -148,7 +148,7 @@ def load(name=None, download=True):
     and shared by all processes on a machine.
     Source: Krizhevsky, Learning Multiple Layers of Features from Tiny Images, 2009. Taught in notebooks/01-data.
     """
-    name = _chosen(name)
+    name, forced = _chosen(name), name is not None
     if name == "sketches":
         return _sketches()
     try:
@@ -156,10 +156,14 @@ def load(name=None, download=True):
     except FileNotFoundError as reason:
         if name == "cifar10":
             raise FileNotFoundError(
-                f"CIFAR-10 is not on this machine ({reason}). Run `make data` where there is a network, point "
-                "CIFAR10_DIR at an extracted cifar-10-batches-py, or choose the stand-in: LECTURE_DATASET=sketches"
+                f"CIFAR-10 is not on this machine ({reason}). Run `make data` where there is a network, or point "
+                "CIFAR10_DIR at an extracted cifar-10-batches-py"
+                + ("" if forced else "; LECTURE_DATASET=sketches chooses the stand-in")
             ) from None
-        print(f"CIFAR-10 is not on this machine ({reason}): this is the drawn stand-in, `sketches`, instead.")
+        print(
+            f"CIFAR-10 is not on this machine ({reason}): this is the drawn stand-in, `sketches`, instead. `make data` "
+            "fetches CIFAR-10 where there is a network."
+        )
         return _sketches()
     return Dataset("cifar10", source, **arrays)
 

@@ -28,5 +28,5 @@ def locate(download=True):
     if found := find.find():
         return found
     if not download or os.environ.get("LECTURE_DOWNLOAD") == "0":
-        raise FileNotFoundError(f"{'LECTURE_DOWNLOAD=0' if download else 'download=False'} forbids fetching it")
+        raise FileNotFoundError("LECTURE_DOWNLOAD=0 forbids fetching it" if download else "nothing was fetched")
     return "a download", fetch.into(find.keras_folder())

@@ -90,13 +90,14 @@ def expected():
     """What the notebooks will show, read from the records, as lines of HTML."""
     from .. import data, durations, robustness, runs
 
-    name = data.load(download=False).name
+    dataset = data.load(download=False)
+    name = dataset.name
     run, images = runs.read_record("vgg3", name), runs.FIRST_TEST if name == "cifar10" else "test"
     standard, trained = (robustness.load(network, name) for network in ("vgg3", "adversarial-fgsm"))
     one, other = _at(standard), _at(trained)
     fast = runs.read_record("fast", name)
     return [
-        f"vgg3: {_percent(runs.accuracy(run, 'train'))} of the training images, {_percent(runs.accuracy(run))} of all test "
+        f"vgg3 on {dataset.title}: {_percent(runs.accuracy(run, 'train'))} of the training images, {_percent(runs.accuracy(run))} of all test "
         f"images, {_percent(runs.accuracy(run, images))} of those that are attacked; the slides say "
         f"{runs.SLIDES['train']:.2%} and {runs.SLIDES['test']:.2%}",
         f"<code>fast</code>: {_percent(runs.accuracy(fast))} of the test images after "

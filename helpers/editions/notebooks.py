@@ -48,8 +48,8 @@ def write(names):
     known = cells.names()
     if unknown := set(names) - set(known):
         raise ValueError(f"no notebook is called {', '.join(sorted(unknown))}; there are {', '.join(known)}")
-    os.environ.update(LECTURE_DATASET="cifar10", LECTURE_DOWNLOAD="0")
-    print(data.load().source)
+    os.environ["LECTURE_DATASET"] = "cifar10"
+    print(data.load("cifar10", download=False).source)
     for name in names or known:
         start, source = time.perf_counter(), cells.NOTEBOOKS / f"{name}.py"
         build(source)
