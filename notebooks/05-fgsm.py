@@ -265,13 +265,13 @@ fooled = (first == labels[ten]) & (then != labels[ten])
 
 def outcome(label, first, then):
     verdict = "wrong before" if first != label else "fooled" if then != label else "correct"
-    return f"{data.CLASS_NAMES[first]} →\n{data.CLASS_NAMES[then]}\n({verdict})"
+    return f"{data.CLASS_NAMES[first]}\n{data.CLASS_NAMES[then]}\n({verdict})"
 
 # %% tags=["core", "reveal"]
 low, high = evaluation.wilson_interval(fooled.sum(), (first == labels[ten]).sum())
 figures.show(
     figures.attack_grid(images[ten], attacked, list(map(outcome, labels[ten], first, then)), 0.1),
-    "Ten test images under FGSM with ε = 25.5/255, with the prediction before → after. "
+    "Ten test images under FGSM with ε = 25.5/255, with the prediction before it above and after it below. "
     f"{(first == labels[ten]).sum()} are classified correctly before the attack, and {fooled.sum()} of these are "
     f"fooled. Ten images do not give a precise rate (95% interval {low:.0%} to {high:.0%}). The perturbation δ is "
     "magnified 5 times.",

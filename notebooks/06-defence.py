@@ -125,7 +125,7 @@ before, after = (at_level[name] for name in pair)
 assert before["PGD"] < 0.1 and 0.3 < after["PGD"] < after["clean"], "robust accuracy is gained, not all of it"
 assert np.isclose(before["clean"], correct["standard-twin"].mean()), "the report is of another network"
 
-# %% tags=["core", "reveal"]
+# %% tags=["core", "reveal"] slideshow={"slide_type": "subslide"}
 where = f"the first {len(images):,} test images of {dataset.title}"
 autoattack = " AutoAttack combines four attacks." if any("AutoAttack" in found for found in at_level.values()) else ""
 drawn = {
@@ -201,7 +201,7 @@ pgd, fgsm = (overfitted.history[key] for key in ("pgd_accuracy", "fgsm_accuracy"
 best = int(np.argmax(pgd))
 collapsed = pgd[-1] < 0.05 and pgd[best] > 0.1 and fgsm[-1] > fgsm[best]
 
-# %% tags=["core"]
+# %% tags=["core"] slideshow={"slide_type": "subslide"}
 verdict = (
     f"It happens: accuracy under PGD falls from {pgd[best]:.0%} after epoch {best + 1} to {pgd[-1]:.0%}, accuracy "
     f"under FGSM rises to {fgsm[-1]:.0%}. The network withstands this one step, but not many small ones."

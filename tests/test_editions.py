@@ -2,6 +2,7 @@
 
 import base64
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -316,6 +317,14 @@ def test_pasted_pictures_pictures_beside_the_notebook_and_dollars_are_shown(tmp_
 def test_formulas_are_paths_that_need_no_font():
     drawn = formulas.picture(r"\lVert g\rVert_1 = \sum_{i=1}^{3072} |g_i|", True)
     assert "<text" not in drawn and drawn.count("<path") > 10 and "<math" in drawn
+
+
+def test_a_sign_takes_less_room_than_a_difference_and_a_sum_keeps_its_distance():
+    def width(latex):
+        return float(re.search(r"width: ([\d.]+)em", formulas.picture(latex, True))[1])
+
+    assert width("a = -b") - width("a = b") < 0.8 * (width("a - b") - width("ab"))
+    assert width(r"a \sum_i b") - width("a") - width(r"\sum_i b") > 0
 
 
 # What a lecturer takes along

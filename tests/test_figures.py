@@ -410,14 +410,15 @@ def test_accuracy_against_epsilon_names_the_gap_at_the_marked_level():
 
 
 def test_attack_grid_shows_original_perturbation_and_adversarial_image_of_each(images):
-    original = data.to_float(images[:4])
+    original = data.to_float(images[:10])
     adversarial = np.clip(original + np.float32(0.1) * np.where(original > 0.5, 1, -1), 0, 1).astype(np.float32)
-    figure = figures.attack_grid(original, adversarial, ["automobile →\nautomobile\n(wrong before)"] * 4, 0.1)
+    figure = figures.attack_grid(original, adversarial, ["automobile\nautomobile\n(wrong before)"] * 10, 0.1)
     assert_nothing_is_cut_off(figure)
-    shown = [axis.images[0].get_array() for axis in figure.axes if axis.images]
-    assert len(shown) == 12
-    for number in range(4):
-        first, change, last = shown[3 * number : 3 * number + 3]
+    boxes = [text.get_window_extent() for text in figure.findobj(Text) if text.get_text()]
+    assert len(boxes) == 23 and not any(a.overlaps(b) for n, a in enumerate(boxes) for b in boxes[:n])
+    shown = np.array([axis.images[0].get_array() for axis in figure.axes]).reshape(3, 10, 32, 32, 3)
+    for number in range(10):
+        first, change, last = shown[:, number]
         assert np.array_equal(first, original[number]) and np.array_equal(last, adversarial[number])
         assert np.allclose(change, figures.amplified(adversarial[number] - original[number], 0.1))
 
@@ -437,9 +438,17 @@ def test_survival_curve_names_the_classes_that_are_furthest_apart():
 
 def test_epochs_under_attack():
     history = {"loss": [2, 1], "fgsm_accuracy": [0.3, 0.7], "pgd_accuracy": [0.3, 0.0]}
-    figure = figures.epochs_under_attack(history, {"clean": 0.6, "FGSM, predicted label": 0.65})
+    final = {"clean": 0.6, "random-sign noise": 0.67, "FGSM, predicted label": 0.68}
+    figure = figures.epochs_under_attack(history, final)
     assert_nothing_is_cut_off(figure)
-    assert [list(line.get_ydata()) for line in figure.axes[0].lines] == [[30, 70], [30, 0], [60], [65]]
+    texts = sorted(figure.axes[0].texts, key=lambda text: text.xy[1])
+    boxes = [Text.get_window_extent(text) for text in texts]  # without the lines that join them
+    assert all(below.y1 <= above.y0 for below, above in itertools.pairwise(boxes)), (
+        "names overlap, or change their order"
+    )
+    moved = [text.get_position()[1] - text.xy[1] for text in texts]
+    assert moved[0] == 0 and max(map(abs, moved)) < 9, "a name is nearer to another line's end"
+    assert [list(line.get_ydata()) for line in figure.axes[0].lines] == [[30, 70], [30, 0], [60], [67], [68]]
     assert {"clean", "FGSM", "FGSM, predicted label", "PGD"} <= set(words(figure))
 
 

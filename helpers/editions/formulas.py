@@ -12,6 +12,7 @@ from xml.etree import ElementTree
 import ziafont
 import ziamath
 from latex2mathml.converter import convert
+from ziamath.zmath import tex2mml
 
 SIZE = 20  # pixels that an em has while a formula is drawn; pages scale it
 CODE = re.compile(
@@ -59,13 +60,19 @@ def put_back(text, found):
     return text
 
 
+def _spaced(mathml):
+    """MathML with the spaces that TeX gives and ziamath does not: none around a sign, a thin one before a sum."""
+    mathml = re.sub(r"(<mo>&#x0003D;</mo>)<mo>(&#x02212;</mo>)", r'\1<mo lspace="0em" rspace="0em">\2', mathml)
+    return re.sub(r"(</m[io]>)(<munder><mo>&#x02211;)", r'\1<mspace width="0.167em" />\2', mathml)
+
+
 @functools.cache
 def picture(latex, display):
     """A formula as HTML: drawn for the eye, MathML for a screen reader. Raises ValueError for what cannot be drawn."""
     latex = " ".join(latex.split())
     try:
         heard = convert(latex, display="block" if display else "inline")
-        drawn = ziamath.Latex(latex, size=SIZE, inline=not display).svgxml()
+        drawn = ziamath.Math(_spaced(tex2mml(latex, inline=not display)), size=SIZE).svgxml()
     except Exception as error:  # two parsers, each with its own ways to fail
         raise ValueError(f"the formula {latex!r} cannot be drawn: {error}") from None
     if unknown := re.search(r"\\[A-Za-z]+", "".join(ElementTree.fromstring(heard).itertext())):

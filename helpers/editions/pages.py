@@ -84,7 +84,7 @@ def sliders(networks, first):
         models if len(models) > 1 else models.popitem()[1], dataset.x_test[shown], dataset.y_test[shown]
     )
     others = [index for index in range(SLIDERS) if index != first][: SLIDERS - 1]
-    origin = f"Computed in this page, on {SLIDERS} test images of {dataset.name}."
+    origin = f"Computed in this page, on {SLIDERS} test images of {dataset.title}."
     return f'{explorer.to_html([first, *others], whole=False)}<p class="origin">{origin}</p>'
 
 

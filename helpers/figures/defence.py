@@ -54,7 +54,7 @@ def epochs_under_attack(history, final):
     `final` maps the names of further conditions to the accuracy in [0, 1] that the trained network has under them;
     each name contains one of fgsm.COLOURS. They are drawn as diamonds at the last epoch.
     """
-    figure, axis = new_figure(height=4.8)
+    figure, axis = new_figure(height=4.2)
     epochs = np.arange(1, len(history["loss"]) + 1)
     lines = {"FGSM": "fgsm_accuracy", "PGD": "pgd_accuracy"}
     labels = {}

@@ -52,7 +52,7 @@ def confusion(matrix, names):
 
     `matrix` counts images (classes, classes). All confusion matrices of the series share one colour scale.
     """
-    figure, axis = new_figure(height=5.6)
+    figure, axis = new_figure(height=5.0)
     percent = 100 * matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
     # Cells and not an image, so that a dark theme may turn light and dark around.
     cells = axis.pcolormesh(percent, cmap="bone_r", norm=PERCENT, edgecolors="white", linewidth=1)

@@ -47,25 +47,32 @@ def _before_and_after(axis, before, after, label, names):
 
 @styled
 def attack_grid(images, adversarial, captions, epsilon):
-    """Original, amplified perturbation and adversarial image of each example, two examples in a row.
+    """Original, amplified perturbation and adversarial image of each example, one below the other.
 
-    `images` and `adversarial` are floats (n, 32, 32, 3) in [0, 1]; each of the n captions has up to three lines.
+    `images` and `adversarial` are floats (n, 32, 32, 3) in [0, 1], at most ten; the first line of each of the n captions
+    stands above the original, up to two more below the adversarial image.
     """
-    rows = -(-len(images) // 2)
-    figure, axes = new_figure(
-        rows, 8, height=1.06 * rows + 0.5, squeeze=False, width_ratios=(1, 1, 1, 1.75, 1, 1, 1, 1.75)
-    )
+    figure, axes = new_figure(3, len(images), height=4.1, squeeze=False, gridspec_kw={"hspace": 0, "wspace": 0.02})
     for axis in axes.flat:
-        axis.axis("off")
-    for number, caption in enumerate(captions):
-        place = axes[number // 2, 4 * (number % 2) :]
+        axis.set(xticks=[], yticks=[])
+        axis.spines[:].set_visible(False)
+    for number, (column, caption) in enumerate(zip(axes.T, captions, strict=True)):
         change = amplified(adversarial[number] - images[number], epsilon)
-        for axis, part in zip(place, (images[number], change, adversarial[number]), strict=False):
+        for axis, part in zip(column, (images[number], change, adversarial[number]), strict=True):
             axis.imshow(part)
-        place[3].text(0, 0.5, caption, va="center", linespacing=1.2, transform=place[3].transAxes)
-    for axis, title in zip(axes[0], 2 * ("original", "δ", "adversarial", ""), strict=True):
-        axis.set_title(title, fontsize=SMALLEST_FONT)
+        above, *below = map(_narrow, caption.split("\n"))
+        column[0].set_title(above, fontsize=SMALLEST_FONT, linespacing=1)
+        column[2].set_xlabel("\n".join(below), linespacing=1.15)
+    for axis, name in zip(axes[:, 0], ("original", "δ", "adversarial"), strict=True):
+        axis.set_ylabel(name)
     return figure
+
+
+def _narrow(text):
+    """A text that is wider than a tenth of a figure, in two lines."""
+    if len(text) < 10:
+        return text
+    return text.replace(" ", "\n") if " " in text else f"{text[:4]}-\n{text[4:]}"
 
 
 @styled
@@ -116,7 +123,7 @@ def robustness_curves(panels, marked):
 
     `panels` maps a network's name to {attack: (levels out of 255, accuracies in [0, 1])}.
     """
-    figure, axes = new_figure(columns=len(panels), height=4.8, sharey=True, squeeze=False)
+    figure, axes = new_figure(columns=len(panels), height=4.4, sharey=True, squeeze=False)
     for axis, (name, curves) in zip(axes[0], panels.items(), strict=True):
         _draw_curves(axis, curves)
         axis.axvline(marked, color=GREY, linewidth=1.2, linestyle=":")

@@ -4,8 +4,9 @@ Figures are built without pyplot, so nothing is drawn twice or kept open. A colo
 never carries meaning alone: each line is also named beside its end.
 """
 
+import itertools
+
 import matplotlib
-import numpy as np
 from matplotlib.figure import Figure
 
 # Which images an accuracy or a loss was measured on; the two colours are those of the slides' learning curves.
@@ -62,15 +63,41 @@ def new_figure(rows=1, columns=1, height=4.0, **subplots):
 def label_lines(axis, x, labels):
     """Write each name beside the end of its line, pushed apart where lines end close together.
 
-    `labels` maps a name to (the line's last value, its colour), in data coordinates.
+    `labels` maps a name to (the line's last value, its colour), in data coordinates. A name that had to move far is
+    joined to its line's end.
     """
     low, high = axis.get_ylim()
-    line, below = 0.078 * (high - low), -np.inf
-    for name, (value, colour) in sorted(labels.items(), key=lambda item: item[1][0]):
-        half = line * (1 + name.count("\n")) / 2
-        place = max(value, below + half)
-        below = place + half
+    line = 0.078 * (high - low)
+    ordered = sorted(labels.items(), key=lambda item: item[1][0])
+    places = _apart([value for _, (value, _) in ordered], [line * (1 + name.count("\n")) for name, _ in ordered])
+    for (name, (value, colour)), place in zip(ordered, places, strict=True):
+        joined = {"arrowstyle": "-", "color": colour, "linewidth": 1, "relpos": (0, 0.5), "shrinkA": 0, "shrinkB": 7}
         axis.annotate(
-            name, (x, value), (1.03 * x, place), color=colour, va="center", annotation_clip=False, linespacing=0.9
+            name,
+            (x, value),
+            (1.03 * x if abs(place - value) < line / 3 else 1.05 * x, place),
+            color=colour,
+            va="center",
+            annotation_clip=False,
+            linespacing=0.9,
+            arrowprops=joined if abs(place - value) >= line / 3 else None,
         )
     axis.margins(x=0.02)
+
+
+def _apart(values, heights):
+    """Centres near the ascending `values` at which labels of these heights do not overlap, moved as little as can be."""
+    runs = []  # labels that touch: [where the first begins, how high all are, how many they are]
+    for value, height in zip(values, heights, strict=True):
+        runs.append([value - height / 2, height, 1])
+        while len(runs) > 1 and runs[-2][0] + runs[-2][1] > runs[-1][0]:
+            begin, high, count = runs.pop()
+            below = runs[-1]
+            mean = (below[0] * below[2] + (begin - below[1]) * count) / (below[2] + count)
+            runs[-1] = [mean, below[1] + high, below[2] + count]
+    centres, remaining = [], iter(heights)
+    for begin, _, count in runs:
+        for height in itertools.islice(remaining, count):
+            centres.append(begin + height / 2)
+            begin += height
+    return centres
