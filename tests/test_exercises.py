@@ -1,6 +1,6 @@
-"""The exercises check themselves: a typical wrong answer gets a hint that names the mistake, a place to write its own.
+"""The exercises check themselves: a wrong answer gets a hint that names the mistake, a right one in another idiom none.
 
-That a check passes on its solution is shown where the notebook runs.
+That a check passes on its own solution is shown where the notebook runs.
 """
 
 import contextlib
@@ -12,12 +12,15 @@ import pytest
 
 from helpers.editions import cells, student
 
-# By notebook and function to write: bodies of typical wrong answers, and a part of the hint that each of them must get.
-WRONG = {
+RIGHT = None  # in the place of a hint
+# By notebook and function to write: bodies of typical answers, and a part of the hint that each wrong one must get.
+ANSWERS = {
     "01-data": {
         "possible_images": [
             ("return side**2 * np.log10(levels)", "one value per channel"),
-            ("return np.log10(side**2 * channels * levels)", "multiplied"),
+            ("return np.log10(side**2 * channels * levels)", "multiply"),
+            ("return side * channels * np.log10(levels)", "expected 1 and 12"),
+            ("return np.log10(levels ** (side**2 * channels))", "math.log10"),
         ],
         "best_of_many": [
             (
@@ -26,10 +29,26 @@ WRONG = {
             ),
             (
                 (
-                    "return (guesses == labels)[:, :chosen_on].mean(axis=1).max(), 0.03 + (guesses =="
-                    " labels)[:, chosen_on:].mean(axis=1).max()"
+                    "correct = guesses == labels\n"
+                    "return correct[:, :chosen_on].mean(axis=1).max(), correct[:, chosen_on:].mean(axis=1).max()"
                 ),
                 "do not choose again",
+            ),
+            (
+                (
+                    "correct = guesses == labels\n"
+                    "best = correct[:, :chosen_on].mean(axis=1).argmax()\n"
+                    "return correct[best, :chosen_on].mean(), correct[best].mean()"
+                ),
+                "leave them out",
+            ),
+            (
+                (
+                    "correct = guesses == labels\n"
+                    "best = correct.mean(axis=1).argmax()\n"
+                    "return correct[best, :chosen_on].mean(), correct[best, chosen_on:].mean()"
+                ),
+                "on these alone",
             ),
         ],
         "nearest_mean": [
@@ -65,7 +84,23 @@ WRONG = {
                     "return (lambda v: (v - v.mean(axis=1, keepdims=True)) / v.std(axis=1, keepdims=True) /"
                     " 192**0.5)(images.reshape(-1, 4, 8, 4, 8, 3).mean(axis=(1, 3)).reshape(len(images), -1))"
                 ),
-                "neighbours",
+                "neighbouring",
+            ),
+            (
+                (
+                    "v = images.reshape(-1, 8, 4, 8, 4, 3).mean(axis=(2, 4)).reshape(len(images), -1, 3)\n"
+                    "v = (v - v.mean(axis=1, keepdims=True)).reshape(len(images), -1)\n"
+                    "return v / np.linalg.norm(v, axis=1, keepdims=True)"
+                ),
+                "not one per channel",
+            ),
+            (
+                (
+                    "v = images.transpose(0, 3, 1, 2).reshape(-1, 3, 8, 4, 8, 4).mean(axis=(3, 5))\n"
+                    "v = v.reshape(len(images), -1) - v.mean(axis=(1, 2, 3))[:, None]\n"
+                    "return v / np.linalg.norm(v, axis=1, keepdims=True)"
+                ),
+                RIGHT,
             ),
         ],
     },
@@ -300,7 +335,7 @@ WRONG = {
 }
 
 
-@pytest.fixture(scope="module", params=WRONG)
+@pytest.fixture(scope="module", params=ANSWERS)
 def exercises(request):
     """The name of a notebook, what its set-up cells define, and its (solution, self-check) by function."""
     book, scope, found = cells.read(cells.NOTEBOOKS / f"{request.param}.py"), {}, {}
@@ -325,15 +360,19 @@ def run(source, scope):
 def test_three_to_five_and_each_has_a_check_and_two_wrong_answers(exercises):
     name, _, found = exercises
     assert 3 <= len(found) <= 5
-    assert {function: len(answers) >= 2 for function, answers in WRONG[name].items()} == dict.fromkeys(found, True)
+    wrong = {function: sum(hint is not RIGHT for _, hint in answers) for function, answers in ANSWERS[name].items()}
+    assert {function: count >= 2 for function, count in wrong.items()} == dict.fromkeys(found, True)
 
 
-def test_a_check_names_what_is_wrong(exercises):
+def test_a_check_accepts_what_is_right_and_names_what_is_wrong(exercises):
     name, scope, found = exercises
     for function, (solution, check) in found.items():
         head = solution[solution.index(f"def {function}(") :].split("\n")[0]
-        for body, hint in WRONG[name][function]:
+        for body, hint in ANSWERS[name][function]:
             run(f"{head}\n{textwrap.indent(body, '    ')}", scope)
+            if hint is RIGHT:
+                run(check, scope)
+                continue
             with pytest.raises(AssertionError, match=hint):
                 run(check, scope)
                 pytest.fail(f"{function} may do this: {body}")
@@ -345,10 +384,12 @@ def test_a_check_names_what_is_wrong(exercises):
 
 def test_every_notebook_with_self_checks_is_tried():
     books = {name: cells.read(cells.NOTEBOOKS / f"{name}.py") for name in cells.names()}
-    assert list(WRONG) == [name for name, book in books.items() if any(cells.has(cell, "check") for cell in book.cells)]
+    assert list(ANSWERS) == [
+        name for name, book in books.items() if any(cells.has(cell, "check") for cell in book.cells)
+    ]
 
 
 def test_a_prediction_is_asked_for():
-    for name in WRONG:
+    for name in ANSWERS:
         text = (cells.NOTEBOOKS / f"{name}.py").read_text(encoding="utf-8")
         assert re.search(r"\*\*\d\. Predict, then compute", text)
