@@ -23,7 +23,7 @@ LABELS = {
     "deep-plain": ("four 3×3 per block", ""),
     "constant-filters": ("32 filters throughout", "dense layer ×¼"),
     "average-pooling": ("average pooling", ""),
-    "strided-convolution": ("stride 2 for pooling", "second conv. ×¼ work"),
+    "strided-convolution": ("strided convolutions", "second conv. ×¼ work"),
     "residual": ("skip connections", "adds 1×1 convolutions"),
     "deep-residual": ("four 3×3 with skips", "against four 3×3"),
     "glorot": ("Glorot initialisation", ""),
@@ -105,19 +105,23 @@ def _difference(comparison):
     return f"{round(comparison.points, 1) + 0:+.1f}".replace("-", "−") + width  # never −0.0
 
 
-def finding(variant, results):
-    """What was measured for one variant: "two blocks: 1.3 ± 0.8 points worse"."""
-    comparison = compare(variant, results)
+def finding(variant, results, cost=""):
+    """What was measured for one variant: "two blocks (1.3 ± 0.8 points worse)"; `cost` follows within the brackets."""
     label = LABELS[variant][0]
     if variant in ablations.COMPARED_WITH:
         label += f", compared with {LABELS[ablations.COMPARED_WITH[variant]][0]}"
+    return f"{label} ({_outcome(variant, results)}{cost})"
+
+
+def _outcome(variant, results):
+    comparison = compare(variant, results)
     if comparison is None:
-        return f"{label}: not trained yet"
+        return "not trained yet"
     if verdict(variant, results) == "undecided":
-        return f"{label}: {_measured(comparison)}"
+        return _measured(comparison)
     if comparison.verdict == "no difference":
-        return f"{label}: no difference larger than {_bound(comparison):.1f} points"
-    return f"{label}: {abs(comparison.points):.1f} ± {comparison.half_width:.1f} points {comparison.verdict}"
+        return f"no difference larger than {_bound(comparison):.1f} points"
+    return f"{abs(comparison.points):.1f} ± {comparison.half_width:.1f} points {comparison.verdict}"
 
 
 def _measured(comparison):
@@ -138,7 +142,7 @@ def answer(question, results):
         [variant for variant in own if found[variant] == kind] for kind in KINDS
     )
     parts = [
-        f"**{heading}**: " + "; ".join(finding(variant, results) + cost(variant, results) for variant in variants)
+        f"**{heading}**: " + ", ".join(finding(variant, results, cost(variant, results)) for variant in variants)
         for heading, variants, cost in (
             ("not supported", better, _cost),
             ("supported", worse, lambda *_: ""),
@@ -159,14 +163,15 @@ def recap(results):
     found = {kind: [variant for variant in own if verdict(variant, results) == kind] for kind in KINDS}
     bounds = [_bound(compare(variant, results)) for variant in found["no difference"]]
     texts = {
-        "worse": "**Supported**: the slides' network is more accurate than its variants with {}.",
-        "better": "**Not supported**: {} would have been more accurate.",
-        "no difference": f"**No difference larger than {max(bounds, default=0):.1f} points**: {{}}. Here the slides "
-        "follow convention; cost may decide.",
-        "undecided": "**Undecided**, in too few training runs: {}. What was measured may be chance.",
-        "not trained": "**Not answered yet**, without a training run: {}.",
+        "worse": "**Supported**: the slides' network would be less accurate with {}.",
+        "better": "**Not supported**: the slides' network would be more accurate with {}.",
+        "no difference": f"**No difference larger than {max(bounds, default=0):.1f} points** with {{}}. Here, the "
+        "slides follow convention; cost may decide.",
+        "undecided": "**Undecided** with {}: there are too few training runs, and the differences measured so far may "
+        "be due to chance.",
+        "not trained": "**Not answered yet** with {}: no training run has been recorded.",
     }
-    return "\n".join(f"- {text.format(names(found[kind]))}" for kind, text in texts.items() if found[kind])
+    return "\n".join(f"- {text.format(names(found[kind], 'or'))}" for kind, text in texts.items() if found[kind])
 
 
 def _bound(comparison):
@@ -193,35 +198,36 @@ def costliest(variants, results):
     compared = {variant: compare(variant, results) for variant in variants}
     points = {variant: found.points for variant, found in compared.items() if found}
     if not points:
-        return "no two networks can be compared yet"
+        return "no two of these networks can be compared yet"
     lowest = min(points, key=points.get)
     trained = "of these" if len(points) == len(variants) else f"of the {len(points)} of these that were trained"
     if verdict(lowest, results) == "worse":
-        return f"costs the most {trained}: {finding(lowest, results)}"
-    return f"lowest {trained}, but not shown to be worse: {finding(lowest, results)}"
+        return f"the costliest {trained}: {finding(lowest, results)}"
+    return f"the least accurate {trained}, but not shown to be worse: {finding(lowest, results)}"
 
 
 def caption(questions, results, dataset):
     """What a figure of these questions shows, and how its dots are to be read; `dataset` as a sentence calls it."""
     if "baseline" not in results:
-        return f"No training run of the slides' network on {dataset} has been recorded yet: nothing can be compared."
+        return f"No training run of the slides' network on {dataset} has been recorded yet, so nothing can be compared."
     accuracies = results["baseline"].accuracies
     variants = [variant for question in questions for variant in question.variants]
     found = {kind: [variant for variant in variants if verdict(variant, results) == kind] for kind in KINDS}
     text = "; ".join(f"{kind}: {names(those)}" for kind, those in found.items() if those)
     measured = [comparison for comparison in (compare(variant, results) for variant in variants) if comparison]
-    dots = "Filled dots: the interval excludes 0. " if any(math.isfinite(one.half_width) for one in measured) else ""
-    dots += "Dots without an interval: a single run. " if any(math.isinf(one.half_width) for one in measured) else ""
+    finite = [math.isfinite(comparison.half_width) for comparison in measured]
+    dots = "A filled dot means that the interval excludes 0. " if any(finite) else ""
+    dots += "A dot without an interval is a single run. " if not all(finite) else ""
     return (
         f"Validation accuracy on {dataset}, compared with {np.mean(accuracies):.1%} for the slides' network "
         f"({len(accuracies)} seed{'s' if len(accuracies) > 1 else ''}). {dots}{text[0].upper() + text[1:]}."
     )
 
 
-def names(variants):
+def names(variants, conjunction="and"):
     """The labels of some variants as a list in words."""
     labels = [LABELS[variant][0] for variant in variants]
-    return " and ".join([", ".join(labels[:-1]), labels[-1]]) if len(labels) > 1 else "".join(labels)
+    return f" {conjunction} ".join([", ".join(labels[:-1]), labels[-1]]) if len(labels) > 1 else "".join(labels)
 
 
 def _cost(variant, results):

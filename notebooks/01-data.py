@@ -9,7 +9,7 @@
 # - describe an image as the network receives it,
 # - tell the training, validation and test sets apart.
 #
-# **Before this:** Python and NumPy. **Time:** 11 minutes. Running everything takes one minute.
+# **Before this:** Python and NumPy. **Time:** 11 minutes.
 
 # %% [markdown] tags=["core", "notes"] slideshow={"slide_type": "notes"}
 # <details><summary>Speaker notes</summary>
@@ -42,7 +42,7 @@ print(dataset.source)
 # %% [markdown] tags=["core"] slideshow={"slide_type": "slide"}
 # ## One image, one small change
 #
-# The slider ε limits how far each intensity level, from 0 to 255, may change. Jump to 8/255. Watch the image, then the
+# The slider ε limits how many of 255 intensity levels each value may move. Jump to 8/255. Watch the image, then the
 # prediction.
 
 # %% tags=["core"]
@@ -63,8 +63,9 @@ figures.show(
 )
 
 # %% [markdown] tags=["core"] slideshow={"slide_type": "fragment"}
-# This **adversarial example** was made with the **Fast Gradient Sign Method (FGSM)**. We chose an image that shows the
-# effect well; [05-fgsm](05-fgsm.ipynb) measures how often the attack succeeds.
+# This **adversarial example**, an image changed to be misclassified, was made with the **Fast Gradient Sign Method
+# (FGSM)**. We chose an image that shows the effect well; [05-fgsm](05-fgsm.ipynb) measures how often the attack
+# succeeds.
 
 # %% tags=["core"] slideshow={"slide_type": "skip"}
 assert before.argmax() == labels[opening] != after.argmax(), "the opening image must flip at 8/255"
@@ -73,7 +74,7 @@ assert before.argmax() == labels[opening] != after.argmax(), "the opening image 
 # <details><summary>Speaker notes</summary>
 #
 # The point: the prediction changes completely, the image hardly at all. Show one image and one jump; save the other
-# levels for 05. If the slider does not appear, show the figure below it. Grey in the middle image means "unchanged".
+# levels for 05. If the slider does not appear, show the figure below it. The middle image shows the change, magnified.
 #
 # **They will ask:** *I can see the change, so is it an attack at all?* At 8/255, many people see speckles on smooth
 # areas, but the true class remains obvious. What counts is that nobody would choose the new class. The level 8/255 is
@@ -90,7 +91,7 @@ assert before.argmax() == labels[opening] != after.argmax(), "the opening image 
 # The series follows the slides *Midterm 3 (Assignment 2)* by Alberto Marinelli. In our words, the assignment is to:
 #
 # 1. **Build** a convolutional network for CIFAR-10. Justify its layers, their order, the pooling and any residual
-#    connections. Report the accuracy.
+#    connections. Report the **accuracy**, the fraction of correct predictions.
 # 2. **Attack** it with FGSM. Show the original, the perturbation and the adversarial example.
 
 # %% [markdown] tags=["core", "notes"] slideshow={"slide_type": "notes"}
@@ -184,8 +185,8 @@ figures.show(
 train_counts, test_counts = np.bincount(dataset.y_train), np.bincount(dataset.y_test)
 figures.show(
     figures.class_grid(shown, labels, names),
-    f"The first six test images of each class of {dataset.title}. Each class has {train_counts[0]:,} training images "
-    f"and {test_counts[0]:,} test images.",
+    f"The first six test images of each class of {dataset.title}. Each class has {train_counts[0]:,} images for "
+    f"training and validation, and {test_counts[0]:,} test images.",
 )
 
 # %% [markdown] tags=["core"] slideshow={"slide_type": "fragment"}
@@ -235,8 +236,8 @@ figures.show_table(
 #
 # **They will ask:** *Does this series follow its own rule?* The ablation study of 02 compares networks on the
 # validation set. The images that we show come from the test set and were chosen because they show an effect; no
-# accuracy depends on them. We name the exceptions where they occur: see 03 for the number of epochs, and 04 for the
-# temperature.
+# accuracy depends on them. The number of epochs follows from the slides' training accuracy (03). The one exception is
+# the temperature in an optional section of 04, which says so.
 #
 # **They will ask:** *Has CIFAR-10's test set been used up, after so many years?* Recht et al. (*Do ImageNet Classifiers
 # Generalize to ImageNet?*, 2019, arXiv:1902.10811, which covers CIFAR-10) collected new images, on which accuracies
@@ -380,11 +381,11 @@ for name, network in (("0 to 1", trained), ("0 to 255", diverged)):
 assert finite["0 to 1"] == 1 and finite["0 to 255"] < 0.5 and small[0] > np.log(10) and large[0] > 20 * small[0]
 
 # %% [markdown] tags=["optional"] slideshow={"slide_type": "skip"}
-# The first loss on inputs from 0 to 1 is above 2.3 because the random initial weights already favour some classes.
-# Inputs that are 255 times larger make the outputs of the untrained network about 255 times larger. The gradients grow
-# as well, and the learning rate, which was chosen for small inputs, leads to steps that are far too long. The loss
-# grows until the weights exceed the range of `float32` and become `nan`, "not a number". A smaller learning rate or
-# batch normalisation would also help; scaling is the cheapest remedy.
+# The first loss on inputs from 0 to 1 is above 2.3 because the random initial weights already favour some classes. (It
+# was measured on a single batch, with dropout on.) Inputs that are 255 times larger make the outputs of the untrained
+# network about 255 times larger. The gradients grow as well, and the learning rate, which was chosen for small inputs,
+# leads to steps that are far too long. The loss grows until the weights exceed the range of `float32` and become `nan`,
+# "not a number". A smaller learning rate or batch normalisation would also help; scaling is the cheapest remedy.
 
 # %% [markdown] tags=["homework"] slideshow={"slide_type": "skip"}
 # ## Exercises
@@ -454,7 +455,7 @@ print(f"the same one on new images:      {on_new:.1%} (predicted: {my_prediction
 #
 # **3. How far do averages get you?** Write `nearest_mean(train_images, train_labels, images)`, which averages all
 # training images of each class into one mean image and predicts, for each image, the class whose mean image is nearest.
-# What accuracy do you expect, between chance level and that of the network?
+# Between chance level and the accuracy of the network, where do you expect its accuracy to lie?
 
 
 # %% tags=["homework", "solution"]

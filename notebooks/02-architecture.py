@@ -3,23 +3,22 @@
 #
 # **The question:** what does each layer do, what does it cost, and would another choice be better?
 #
-# Afterwards you can
+# Afterwards, you can
 #
-# - name the parts of the network and say what each computes,
-# - compute the parameters and the multiply-adds of a layer, and say where most of them are,
+# - say what each part of the network computes,
+# - compute a layer's parameters and multiply-adds, and say which layers have most,
 # - read an ablation study, and answer the assignment's questions from its results.
 #
-# **Before this:** [01-data](01-data.ipynb), which shows the images. You should have met convolutional and dense layers
-# once. **Time:** 16 minutes for the core. Running everything takes about a minute.
+# **Before this:** [01-data](01-data.ipynb), and a first idea of convolutional and dense layers. **Time:** 16 minutes.
 
 # %% [markdown] tags=["core", "notes"] slideshow={"slide_type": "notes"}
 # <details><summary>Speaker notes</summary>
 #
-# The assignment asks students to discuss why they made each choice. "VGG does it" is an appeal to authority; the study
+# The point: the assignment asks students to justify each choice. "VGG does it" is an appeal to authority; the study
 # below is evidence. If you are short of time, keep the first bet and the two figures of the study.
 #
-# **They will ask:** "Is this network still used?" Only as a teaching example. The best networks for CIFAR-10 are far
-# more accurate (03-training gets closer), but larger networks consist of the same parts.
+# **They will ask:** *Is this network still used?* Only as a teaching example. The best networks for CIFAR-10 are far
+# more accurate (an optional section of 03 comes closer to them), but many larger networks consist of the same parts.
 #
 # </details>
 
@@ -44,17 +43,19 @@ print(f"{dataset.source}; nothing is trained in this notebook")
 # %% [markdown] tags=["core"] slideshow={"slide_type": "slide"}
 # ## The whole network
 #
-# It repeats one unit, as VGG networks do ([Simonyan and Zisserman 2015](https://arxiv.org/abs/1409.1556)):
+# The network, `vgg3`, repeats one unit, as VGG networks do ([Simonyan and Zisserman
+# 2015](https://arxiv.org/abs/1409.1556)):
 #
 # | part | what it computes |
 # | --- | --- |
-# | 3×3 convolution | slides filters over the image; each filter yields one **feature map**, or channel |
-# | ReLU | $\max(0, z)$: keeps positive values and sets all others to 0 |
-# | max pooling | keeps the largest of each 2×2 values: **downsamples** height and width by two |
-# | dropout | in training only, sets a random 20% of the values to 0: **regularisation**, against overfitting |
-# | dense layer | connects each of its units with every input |
+# | 3×3 convolution | each filter takes a weighted sum of every 3×3 window, over all input channels, and yields one **feature map**, or channel; two in a row see 5×5 |
+# | ReLU | $\max(0, z)$: sets negative values to 0; without it, two convolutions would be one linear function |
+# | max pooling | keeps the largest of each 2×2 values: **downsamples** height and width by two, so that later layers cost less and see more |
+# | dropout | in training only, sets a random 20% of the values to 0: **regularisation** against **overfitting**, fitting what only the training images have |
+# | dense layer | connects each of its units to every input |
 # | **logits** | ten real numbers; the largest gives the predicted class; **softmax** turns them into probabilities |
-# | `he_uniform` | **He initialisation**: random initial weights of a size that suits ReLU |
+# | `he_uniform` | **He initialisation**: random initial weights whose size suits ReLU |
+# | `"same"` | **padding** with zeros around the border, which keeps height and width |
 
 # %% tags=["core"] slideshow={"slide_type": "subslide"}
 figures.show_source(models.vgg_block)
@@ -65,8 +66,8 @@ figures.show_source(models.vgg3)
 # %% tags=["core"] slideshow={"slide_type": "subslide"}
 figures.show(
     figures.network_drawing(table),
-    "The network on one scale: a box is as high as the layer's feature maps and as long as it has channels. From block "
-    "to block the feature maps become smaller and the channels more numerous.",
+    "The network, drawn to scale: the height of a box is that of the layer's feature maps, and its length is the "
+    "number of channels. From block to block, the feature maps become smaller and the channels more numerous.",
 )
 
 # %% [markdown] tags=["core", "notes"] slideshow={"slide_type": "notes"}
@@ -76,9 +77,9 @@ figures.show(
 # the number of filters). The slides' listing ends in softmax; ours ends one step earlier, in logits. Softmax has no
 # weights and never changes which class comes first.
 #
-# **They will ask:** "Why 128 units, and why 20% dropout?" We do not know: the slides give no reason. Such numbers are
-# chosen on a validation set. "Why is dropout off when we test?" Because we want one prediction, not a random one; the
-# optional section on dropout measures both modes.
+# **They will ask:** *Why 128 units, and why 20% dropout?* We do not know: the slides give no reason. Usually, such
+# numbers are chosen on a validation set. *Why is dropout off when we test?* Because we want a definite prediction, not
+# a random one; the optional section on dropout measures both modes.
 #
 # </details>
 
@@ -86,12 +87,12 @@ figures.show(
 # ## Where are the parameters, and where is the work?
 #
 # A 3×3 convolution from $C_\text{in}$ to $C_\text{out}$ channels has $9\,C_\text{in}\,C_\text{out}$ weights and
-# $C_\text{out}$ biases. It uses each weight at every position of its $H \times W$ feature maps, which makes
-# $9\,C_\text{in}\,C_\text{out}\,H\,W$ **multiply-adds** (MACs). A dense layer uses each weight once. Parameters take
-# memory; multiply-adds take time.
+# $C_\text{out}$ biases. It uses each weight at every position of its $H \times W$ feature maps, which takes
+# $9\,C_\text{in}\,C_\text{out}\,H\,W$ **multiply-adds** (MACs). A dense layer uses each weight once. Parameters
+# (weights and biases) cost memory; multiply-adds cost time.
 #
-# **Bet.** The last block leaves 4×4×128 = 2,048 numbers, and a dense layer with 128 units follows. What fraction of all
-# parameters does this layer hold, and what fraction of the multiply-adds does it need?
+# **Bet.** The last block outputs 4×4×128 = 2,048 numbers, and a dense layer with 128 units follows. What fraction of
+# the parameters and what fraction of the multiply-adds does this layer take?
 
 # %% tags=["core", "bet"] slideshow={"slide_type": "skip"}
 my_bet = 10, 10  # percent of the parameters, percent of the multiply-adds
@@ -112,7 +113,7 @@ figures.show(
 
 # %% [markdown] tags=["core", "reveal"] slideshow={"slide_type": "fragment"}
 # A convolution reuses each weight at every position; the dense layer has separate weights for each. Blocks 2 and 3 need
-# equal work: pooling leaves a quarter of the positions, and twice as many filters make each position four times as
+# the same work: pooling leaves a quarter of the positions, and twice as many inputs and filters make each four times as
 # expensive.
 
 # %% tags=["core", "bet"] slideshow={"slide_type": "skip"}
@@ -133,24 +134,24 @@ assert budget.epochs == {"cifar10": 16, "sketches": 8} and len(ablations.VARIANT
 # second convolution has 9 · 32 · 32 + 32 = 9,248 parameters. A common wrong answer is 9 · 32, which forgets that each
 # filter reads all input channels.
 #
-# **They will ask:** "Then why keep the dense layer?" Later networks drop it and average each channel over its positions
-# (global average pooling; Lin et al. 2014, arXiv:1312.4400). "Do equal multiply-adds take equal time?" Only roughly:
-# pooling, normalisation and moving data take time but no multiply-adds, and two layers with equal counts can run at
-# different speeds.
+# **They will ask:** *Then why keep the dense layer?* Later networks drop it and average each channel over its positions
+# (global average pooling; Lin et al. 2014, arXiv:1312.4400). *Do equal multiply-adds take equal time?* Only roughly:
+# pooling, normalisation and data movement take time but need no multiply-adds, and two layers with equal counts can run
+# at different speeds.
 #
 # </details>
 
 # %% [markdown] tags=["core"] slideshow={"slide_type": "slide"}
 # ## An ablation study
 #
-# An **ablation study** changes one choice, trains the network again by the same recipe, and compares: here the accuracy
-# on the **validation set**, over several **seeds** (other initial weights, another order of the images). With 95%
-# probability, all intervals together contain the true differences; they allow for other seeds and other validation
-# images. Where one contains 0, the study shows **no difference**, and says how large one could still be.
+# An **ablation study** changes one choice, retrains the network by the same recipe, and compares the results: here,
+# accuracies on the **validation set** over several **seeds** (other initial weights, another order of the images). In
+# at least 95 of 100 such studies, all intervals contain the true differences; they allow for other seeds and other
+# validation images. Where an interval contains 0, the study shows **no difference**, and bounds how large one could be.
 #
 # | change | what it means |
 # | --- | --- |
-# | stride 2 | convolutions that move by two pixels downsample instead of pooling |
+# | stride 2 | instead of pooling, convolutions that move by two pixels downsample |
 # | skip (residual) connection | adds the input of two convolutions to their output: $y = x + f(x)$ |
 # | Glorot initialisation | smaller initial weights, derived without regard to ReLU |
 # | batch normalisation | brings each channel to mean 0 and variance 1 in each training step |
@@ -159,24 +160,23 @@ assert budget.epochs == {"cifar10": 16, "sketches": 8} and len(ablations.VARIANT
 # %% [markdown] tags=["core", "notes"] slideshow={"slide_type": "notes"}
 # <details><summary>Speaker notes</summary>
 #
-# The recipe is the same for all: SGD with momentum 0.9, a learning rate of up to 0.05, batches of 128, 16 epochs on
-# CIFAR-10 (8 on the sketches). A batch is the set of images of one training step, an epoch is one pass through all
-# training images; 03 explains both. There are up to four seeds per network; `python -m helpers.ablations` trains those
-# that are missing, and this notebook then reads them.
+# The recipe is the same for all networks: SGD with momentum 0.9, a learning rate of up to 0.05, batches of 128, and 16
+# epochs on CIFAR-10 (8 on the sketches). A batch is the set of images that one training step uses, and an epoch is one
+# pass through all training images; 03 explains both. There are up to four seeds per network; `python -m
+# helpers.ablations` carries out the training runs that are missing, and this notebook then reads their records.
 #
-# **They will ask:** "Why not compare on the test set?" We would then choose the network by fourteen looks at the test
-# set, and its accuracy there would overstate that on new images (01). "Why are the intervals so wide?" They are widened
-# for fourteen comparisons at once (Bonferroni): at 95% each, about half of such studies would report a difference even
-# if no change had any effect.
+# **They will ask:** *Why not compare on the test set?* We would then choose the network by looking at the test set
+# fourteen times, and its accuracy there would overstate its accuracy on new images (01). *Why are the intervals so
+# wide?* They are widened because the study makes fourteen comparisons at once (Bonferroni): with a 95% interval for
+# each, about half of all such studies would report a difference even if no change had any effect.
 #
 # </details>
 
 # %% [markdown] tags=["core", "bet"] slideshow={"slide_type": "slide"}
 # ## Which change costs the most?
 #
-# **Bet** on one: only two blocks (`two-blocks`), one 5×5 convolution for two 3×3 (`one-5x5`), 32 filters throughout
-# (`constant-filters`), average pooling (`average-pooling`), stride 2 (`strided-convolution`), Glorot initialisation
-# (`glorot`), or no dropout (`no-dropout`).
+# **Bet** on one: `two-blocks`, `one-5x5` (in place of two 3×3), `constant-filters` (32 throughout), `average-pooling`,
+# `strided-convolution`, `glorot` or `no-dropout`.
 
 # %% tags=["core", "bet"] slideshow={"slide_type": "skip"}
 my_choice = "glorot"
@@ -201,8 +201,8 @@ figures.show(
 figures.show_table(headings, findings.answers(findings.OPERATIONS, study))
 
 # %% [markdown] tags=["core", "reveal"] slideshow={"slide_type": "fragment"}
-# Brackets name what else a change alters: fewer blocks leave larger feature maps, so the dense layer grows. Every
-# verdict holds for this training budget: in longer runs, regularisation may matter more.
+# In the figures, brackets name what else a change alters: fewer blocks leave larger feature maps, so the dense layer
+# grows. Every verdict holds for this training budget.
 
 # %% tags=["core", "bet"] slideshow={"slide_type": "skip"}
 choices = "two-blocks", "one-5x5", "constant-filters", "average-pooling", "strided-convolution", "glorot", "no-dropout"
@@ -212,22 +212,25 @@ print(findings.costliest(choices, study))
 # %% [markdown] tags=["core", "notes"] slideshow={"slide_type": "notes"}
 # <details><summary>Speaker notes</summary>
 #
-# Read one row aloud: dot, interval, verdict, cost. A common wrong answer is "its mean is higher, so it is better". Ask
-# what would narrow an interval (more seeds, more validation images). A dot without an interval is a single run: it
+# Read one row aloud: dot, interval, verdict, cost. The verdicts hold for a short training run; in longer runs,
+# regularisation may matter more. A common wrong answer is "its mean is higher, so it is better". Ask what would narrow
+# an interval (more seeds, more validation images). A dot without an interval, if there is one, is a single run: it
 # shows what happened once, and decides nothing.
 #
 # **They will ask:**
 #
-# - "Why keep max pooling if the study does not favour it?" Because the slides, like VGG, chose it; read from the table
-#   whether anything measured speaks against it. Springenberg et al. 2015 (arXiv:1412.6806) found that strided
-#   convolutions can replace it.
-# - "Why not more layers?" The table shows two ways, a fourth block and four convolutions per block, and what they cost.
-#   Much deeper plain networks get worse, even on their training images (He et al. 2016, arXiv:1512.03385).
-# - "Is that the vanishing gradient?" He et al. argue that this is unlikely (their section 4.1): with batch
+# - *Why keep max pooling if the study does not favour it?* Because the slides, like VGG, chose it. The table says
+#   whether any measurement speaks against it. Springenberg et al. 2015 (arXiv:1412.6806) found that strided
+#   convolutions can replace it; they added such convolutions, whereas our variant gives an existing one a stride of 2,
+#   which also cuts its work.
+# - *Why not more layers?* The table shows two ways to add layers, a fourth block and four convolutions per block, and
+#   what they cost. Much deeper plain networks get worse, even on their training images (He et al. 2016,
+#   arXiv:1512.03385).
+# - *Is that because the gradient vanishes?* He et al. argue that this is unlikely (their section 4.1): with batch
 #   normalisation, the gradients of their plain networks do not vanish. They suspect slow convergence and leave the
 #   cause open.
-# - "Are two 3×3 not cheaper than one 5×5?" Only if the number of channels grows by a factor below 16/9; exercise 2
-#   shows this.
+# - *Aren't two 3×3 convolutions cheaper than one 5×5?* Only if the number of channels grows by a factor below 16/9;
+#   exercise 2 shows this.
 #
 # </details>
 
@@ -237,13 +240,13 @@ Markdown(f"## What the study says\n\n{findings.recap(study)}")
 # %% [markdown] tags=["core", "notes"] slideshow={"slide_type": "notes"}
 # <details><summary>Speaker notes</summary>
 #
-# Read the lines aloud and let the class say for each what they would do. These lines follow from the records: they
-# change when training runs are added.
+# Read the lines aloud, and let the class say what they would do about each. The lines are written from the records, so
+# they change when training runs are added.
 #
-# **They will ask:** "Which choice would you change, then?" One that is listed as not supported, if its cost is
-# acceptable. Where the study shows no difference, take the cheaper network: it is as good, up to the stated number of
-# points. "And where it is undecided or not answered?" Say so, keep the slides' choice, and name what would answer it:
-# more training runs of that variant.
+# **They will ask:** *Which choice would you change, then?* Change a choice that is listed as not supported, unless the
+# more accurate variant is too expensive. Where the study shows no difference, take the cheaper network: it is as good,
+# to within the stated number of points. *And where it is undecided or not answered?* Say so, keep the slides' choice,
+# and name what would decide the question: more training runs of that variant.
 #
 # </details>
 
@@ -252,8 +255,7 @@ Markdown(f"## What the study says\n\n{findings.recap(study)}")
 #
 # - **The parts**: convolutions, ReLU and pooling in blocks, then a dense layer and logits.
 # - **Parameters and work are in different places**: one dense layer holds the most parameters and does almost no work.
-# - **A reason is a hypothesis**: an ablation study tests it, with an interval, for a stated budget. "No difference
-#   larger than x points" is a result, too.
+# - **A reason is a hypothesis**: an ablation study tests it, with an interval, for a stated budget.
 #
 # Next: how does this network learn? [03-training](03-training.ipynb)
 
@@ -262,7 +264,7 @@ Markdown(f"## What the study says\n\n{findings.recap(study)}")
 #
 # Ask which of the slides' choices the class would now change. A good answer names a row, its interval and its cost.
 #
-# **They will ask:** "Do these results hold for my own network?" Treat them as hypotheses: with another network, recipe
+# **They will ask:** *Do these results hold for my own network?* Treat them as hypotheses: with another network, recipe
 # or data set they may not hold. `helpers/ablations.py` shows how little code a study takes.
 #
 # </details>
@@ -270,9 +272,9 @@ Markdown(f"## What the study says\n\n{findings.recap(study)}")
 # %% [markdown] tags=["optional"] slideshow={"slide_type": "skip"}
 # ## Optional: every number of the study
 #
-# The **generalisation gap** is the training accuracy minus the validation accuracy. A narrow gap alone does not make a
-# network better: a network that learns little has one, too. The figures above take differences before rounding, so
-# rounded numbers may differ from them in the last digit.
+# The **generalisation gap** is, here, the training accuracy minus the validation accuracy. A narrow gap alone does not
+# make a network better: a network that learns little has a narrow gap, too. The differences in the figures above were
+# computed before rounding, so differences of the rounded numbers may deviate from them in the last digit.
 
 # %% tags=["optional"] slideshow={"slide_type": "skip"}
 rows = []
@@ -283,15 +285,15 @@ if rows:
     all_headings = ["network", "seeds", "validation accuracy", "gap, points", "parameters", "multiply-adds"]
     figures.show_table(all_headings, rows)
 epochs, missing = ablations.RECIPE.epochs[dataset.name], len(ablations.pending(dataset.name))
-print(f"{epochs} epochs each; {missing} training runs are still missing")
+print(f"Each training run takes {epochs} epochs; {missing} of the planned runs have not been recorded yet.")
 
 # %% [markdown] tags=["optional"] slideshow={"slide_type": "skip"}
 # ## Optional: what one unit can see
 #
 # A unit of the first convolution depends on 3×3 pixels. A unit of the second depends on 3×3 such units, and therefore
 # on 5×5 pixels. Pooling doubles the distance between neighbouring units, so from there on each layer adds twice as many
-# pixels. With the width $r$ of the **receptive field**, the distance $s$ between neighbouring units in pixels, and a
-# window of width $k$:
+# pixels. Let $r$ be the width of the **receptive field**, $s$ the distance between neighbouring units in pixels, and
+# $k$ the width of a layer's window. From layer to layer,
 #
 # $$r \leftarrow r + (k - 1)\,s, \qquad \text{then, for a layer with stride 2,}\quad s \leftarrow 2 s$$
 
@@ -305,9 +307,9 @@ figures.show_table(["layer", "output", "parameters", "multiply-adds", "receptive
 
 # %% [markdown] tags=["optional"] slideshow={"slide_type": "skip"}
 # At the last convolutions of the three blocks, the receptive field is 5, 14 and 32 pixels wide. The usual argument for
-# three blocks is that only the third spans the image. Two facts weaken it. The dense layer spans the image after any
-# number of blocks. And 32 is the *theoretical* receptive field: central pixels reach a unit along many more paths than
-# those at the edge, so the **effective** receptive field is smaller ([Luo et al.
+# three blocks is that only the third spans the image. Two facts weaken this argument. First, the dense layer spans the
+# image after any number of blocks. Second, 32 is the width of the *theoretical* receptive field: central pixels reach a
+# unit along many more paths than those at the edge, so the **effective** receptive field is smaller ([Luo et al.
 # 2016](https://arxiv.org/abs/1701.04128)). Let us measure it: how strongly does each pixel influence the middle unit of
 # each block's last convolution?
 
@@ -343,10 +345,11 @@ measured = [spans(one) for one in influence]
 titles = [f"block {block}: {all_} pixels,\n90% within {most}" for block, (all_, most) in enumerate(measured, start=1)]
 figures.show(
     figures.receptive_fields(running, influence, titles),
-    "The pixels that influence the middle unit at the end of each block span "
-    f"{', '.join(str(all_) for all_, _ in measured)} columns; 90% of the influence comes from "
-    f"{', '.join(str(most) for _, most in measured)} columns. In block 3, two of the 32 columns of the receptive field "
-    "lie outside the image, because the unit is not exactly in the middle.",
+    "The pixels that influence the middle unit at the end of blocks 1, 2 and 3 span "
+    "{}, {} and {} columns, respectively; ".format(*(all_ for all_, _ in measured))
+    + "90% of the influence comes from {}, {} and {} columns. ".format(*(most for _, most in measured))
+    + "In block 3, two of the 32 columns of the receptive field lie outside the image, because the unit is not exactly "
+    "in the middle.",
 )
 
 # %% tags=["optional"] slideshow={"slide_type": "skip"}
@@ -355,9 +358,9 @@ assert [all_ for all_, _ in measured] == [5, 14, 30] and measured[2][1] < 30
 # %% [markdown] tags=["optional"] slideshow={"slide_type": "skip"}
 # ## Optional: max, average, or stride 2?
 #
-# There are three ways to downsample, none with parameters of its own: keep the largest of each 2×2 values, keep their
-# mean, or keep one of the four. Take the feature maps of block 1 for 200 images. How much of a feature map's maximum
-# remains, and how much does the result change if the images are shifted by one pixel?
+# Here are three ways to downsample, none of which has parameters of its own: keep the largest of each 2×2 values, keep
+# their mean, or keep one of the four. We apply each to the feature maps of block 1 for 200 images. How much of a
+# feature map's maximum remains, and how much does the result change if the images are shifted by one pixel?
 
 # %% tags=["optional"] slideshow={"slide_type": "skip"}
 first_maps = keras.Model(run.model.inputs[0], block_ends(run.model)[0].output)
@@ -380,9 +383,10 @@ assert kept["max"][0] == 1 > max(kept["average"][0], kept["stride 2"][0])
 assert kept["average"][1] < kept["max"][1] < kept["stride 2"][1]
 
 # %% [markdown] tags=["optional"] slideshow={"slide_type": "skip"}
-# Max pooling keeps every maximum, by definition. Averaging lowers maxima and changes least under the shift. Keeping one
-# value of four changes most, but saves three quarters of the convolution's work, because the other values need not be
-# computed. None of this tells us which network classifies best; for that we need the study.
+# Max pooling keeps every maximum, by definition. Averaging lowers the maxima, but its result changes least under the
+# shift. Keeping one value in four gives the result that changes most, but saves three quarters of the convolution's
+# work, because the other values need not be computed. None of this tells us which network classifies best; for that, we
+# need the study.
 
 # %% [markdown] tags=["optional"] slideshow={"slide_type": "skip"}
 # ## Optional: the feature maps of one image
@@ -396,20 +400,21 @@ end_titles = [f"block {n}\n{block.shape[0]}×{block.shape[1]}" for n, block in e
 figures.show(
     figures.feature_maps(running, ends, end_titles),
     f"The running image ({data.CLASS_NAMES[label]}) and the six most strongly activated channels at the end of each "
-    f"block. Of all units, {', '.join(active[:-1])} and {active[-1]} are active.",
+    f"block. In these blocks, {', '.join(active[:-1])} and {active[-1]} of all units are active.",
 )
 
 # %% [markdown] tags=["optional"] slideshow={"slide_type": "skip"}
 # The feature maps of block 1 still look like the image; those of block 3 have 8×8 positions and no longer do. Do not
-# name a channel after what it shows on one image. To test "this channel responds to wheels", look at the images that
-# activate it most, and at images with wheels that do not activate it.
+# name a channel after what it shows on one image. To test a claim such as "this channel responds to wheels", look at
+# the images that activate it most, and at images with wheels that do not activate it.
 
 # %% [markdown] tags=["optional"] slideshow={"slide_type": "skip"}
 # ## Optional: why ReLU?
 #
 # The slope of ReLU is 1 where a unit is active and 0 elsewhere. The older sigmoid has a slope of at most ¼, and the
-# **backward pass** multiplies one such factor per layer: through seven layers at most $4^{-7}$, less than one
-# ten-thousandth, times what the weights contribute. How much gradient arrives at each layer of an untrained network?
+# **backward pass** multiplies one such factor per layer. Apart from what the weights contribute, seven layers leave at
+# most $4^{-7}$ of the gradient, less than one ten-thousandth. How much of it arrives at each layer of an untrained
+# network, with He initialisation for ReLU and Glorot's for sigmoid?
 
 # %% tags=["optional"] slideshow={"slide_type": "skip"}
 def gradient_norms(activation, initializer):
@@ -431,33 +436,34 @@ relu = gradient_norms(keras.activations.relu, keras.initializers.HeUniform)
 sigmoid = gradient_norms(keras.activations.sigmoid, keras.initializers.GlorotUniform)
 figures.show(
     figures.layer_by_layer({"ReLU": [relu], "sigmoid": [sigmoid]}, "norm of the gradient", names=places),
-    "Norm of the gradient at each layer of an untrained network. At the first layer it is "
-    f"{relu[0] / relu[-1]:.1f} times as large as at the last with ReLU, and {sigmoid[-1] / sigmoid[0]:,.0f} times "
-    "smaller with sigmoid.",
+    "The norm of the gradient at each layer of an untrained network. With ReLU, it is "
+    f"{relu[0] / relu[-1]:.1f} times as large at the first layer as at the last; with sigmoid, it is "
+    f"{sigmoid[-1] / sigmoid[0]:,.0f} times smaller.",
 )
 assert sigmoid[0] / sigmoid[-1] < 1e-3 < relu[0] / relu[-1]
 
 # %% [markdown] tags=["optional"] slideshow={"slide_type": "skip"}
-# With sigmoids the gradient **vanishes** on its way to the first layers, and they hardly learn. With ReLU it arrives.
-# ReLU has a drawback, though: a unit that is inactive for every image passes no gradient to its own weights (a **dead**
-# unit). It recovers only if earlier layers change and with them its inputs.
+# With sigmoids, the gradient **vanishes** on its way to the first layers, which then hardly learn. With ReLU, it
+# arrives. ReLU has a drawback, though: a unit that is inactive for every image, a **dead** unit, passes no gradient to
+# its own weights. It recovers only if earlier layers change, and with them its inputs.
 
 # %% [markdown] tags=["optional"] slideshow={"slide_type": "skip"}
 # ## Optional: why He initialisation?
 #
-# How large should random initial weights be? Let $z = \sum_i w_i x_i$ be the sum of a unit with $n_\text{in}$ inputs.
-# For independent weights with mean 0,
+# How large should random initial weights be? Let $z = \sum_i w_i x_i$ be the weighted sum of a unit with $n_\text{in}$
+# inputs. For independent weights with mean 0,
 #
 # $$\mathrm{E}[z^2] = n_\text{in} \operatorname{Var}(w)\, \mathrm{E}[x^2].$$
 #
-# ReLU sets half of a symmetric $z$ to 0, so the next layer receives $\mathrm{E}[x^2] = \tfrac12 \mathrm{E}[z^2]$. He's
-# variance has a factor of 2 that makes up for this; Glorot's was derived for activations that are nearly linear around
-# 0:
+# If $z$ is distributed symmetrically, ReLU sets half of its values to 0, so the next layer receives $\mathrm{E}[x^2] =
+# \tfrac12 \mathrm{E}[z^2]$. He's variance has a factor of 2 that makes up for this; Glorot's was derived for
+# activations that are nearly linear around 0:
 #
 # $$\text{He:}\quad \operatorname{Var}(w) = \frac{2}{n_\text{in}} \qquad\qquad
 # \text{Glorot:}\quad \operatorname{Var}(w) = \frac{2}{n_\text{in} + n_\text{out}}$$
 #
-# This calculation averages over all draws and ignores padding and pooling, so we also measure single draws on images.
+# This calculation averages over all random draws and ignores padding and pooling, so we also measure individual draws
+# on images.
 
 # %% tags=["optional"] slideshow={"slide_type": "skip"}
 def second_moments(initializer, seed):
@@ -476,25 +482,25 @@ moments = {name: np.array([second_moments(kind, seed) for seed in range(3)]) for
 shrink = {name: np.exp(np.log(rows[:, 0] / rows[:, 5]).mean()) for name, rows in moments.items()}
 figures.show(
     figures.layer_by_layer(moments, "mean of z²", names=places),
-    "Mean of z² in three untrained networks of each kind. At the sixth convolution it is "
-    f"{1 / shrink['He']:.1f} times as large as at the first with He initialisation, and {shrink['Glorot']:.0f} times "
-    "smaller with Glorot's.",
+    "The mean of z² in three untrained networks of each kind. With He initialisation, it is "
+    f"{1 / shrink['He']:.1f} times as large at the sixth convolution as at the first; with Glorot's, it is "
+    f"{shrink['Glorot']:.0f} times smaller.",
 )
 print(f"The study of this notebook: {findings.finding('glorot', study)}")
 assert shrink["He"] < 4 and shrink["Glorot"] > 10 * shrink["He"]
 
 # %% [markdown] tags=["optional"] slideshow={"slide_type": "skip"}
-# With He initialisation the signal keeps its order of magnitude. With Glorot's it fades: the factor of 2 is missing at
-# each ReLU, and even more where channels grow, because $n_\text{out}$ exceeds $n_\text{in}$. Whether this matters
-# depends on depth: in the paper that introduced He initialisation ([He et al.
-# 2015](https://arxiv.org/abs/1502.01852)), a network of 22 layers converges with both, but later with Glorot's, and one
-# of 30 layers converges only with He's.
+# With He initialisation, the signal keeps its order of magnitude. With Glorot's, it fades: the variance lacks a factor
+# of 2 at each ReLU, and an even larger one where the number of channels grows, because $n_\text{out}$ then exceeds
+# $n_\text{in}$. Whether this matters depends on the depth: in the paper that introduced He initialisation ([He et al.
+# 2015](https://arxiv.org/abs/1502.01852)), a network of 22 layers converges with both, though later with Glorot's, and
+# one of 30 layers converges only with He's.
 
 # %% [markdown] tags=["optional"] slideshow={"slide_type": "skip"}
 # ## Optional: dropout has two modes
 #
 # In training, a dropout layer with rate 0.2 sets each value to 0 with a probability of 20%, anew for every image and
-# step, and divides the others by 0.8, so that the mean stays the same. Otherwise it does nothing.
+# step, and divides the others by 0.8, so that their mean stays the same on average. Outside training, it does nothing.
 
 # %% tags=["optional"] slideshow={"slide_type": "skip"}
 keras.utils.set_random_seed(0)  # dropout layers draw their seeds when they are made
@@ -508,14 +514,14 @@ for mode in (True, False):
     print(f"    accuracy on 256 test images: {correct.mean():.1%}")
 
 # %% [markdown] tags=["optional"] slideshow={"slide_type": "skip"}
-# With dropout on, each forward pass samples another subnetwork. So switch it **off** whenever you evaluate or attack a
-# network. Keras measures training accuracy with dropout *on*; 03-training shows both.
+# With dropout on, each forward pass samples another subnetwork. Therefore, switch it **off** whenever you evaluate or
+# attack a network. The training accuracy that Keras reports is measured with dropout *on*; 03 shows both.
 
 # %% [markdown] tags=["optional"] slideshow={"slide_type": "skip"}
 # ## Optional: why logits and not softmax?
 #
 # `float32` cannot represent very confident predictions. Take two classes with logits 120 and 0, and let the second be
-# the true one. Its loss should be $-\ln p_2 = 120$, and its gradient with respect to the logits (1, −1).
+# the true one. The loss should be $-\ln p_2 = 120$, and its gradient with respect to the logits should be (1, −1).
 
 # %% tags=["optional", "nbval-check-output"] slideshow={"slide_type": "skip"}
 confident, truth = tf.constant([[120.0, 0.0]]), tf.constant([[0.0, 1.0]])
@@ -527,15 +533,17 @@ print("minus the log of a softmax:", naive.numpy(), tape.gradient(naive, confide
 print("computed from the logits:  ", exact.numpy(), tape.gradient(exact, confident).numpy()[0])
 
 # %% [markdown] tags=["optional"] slideshow={"slide_type": "skip"}
-# $e^{-120}$ is too small for `float32`. The probability becomes exactly 0, its logarithm infinite, and the gradient
-# "not a number". Computed from the logits, loss and gradient are correct here. Logits alone do not make every gradient
-# safe, though: 05-fgsm shows what `float32` does to an attack when a network is very confident and correct.
+# The number $e^{-120}$ is too small for `float32`. The probability becomes exactly 0, the loss infinite, and the
+# gradient "not a number". Computed from the logits, both loss and gradient are correct here. Logits alone do not make
+# every gradient safe, though: 05 shows what `float32` does to an attack when a network is both very confident and
+# correct.
 
 # %% [markdown] tags=["optional"] slideshow={"slide_type": "skip"}
 # ## Optional: where skip connections matter
 #
-# A skip connection gives the backward pass a path that no layer weakens. Stack fifty untrained 3×3 convolutions of 16
-# channels, without and with skip connections, send a random gradient in at the end, and see how much of it arrives.
+# A skip connection gives the backward pass a path that no layer weakens. We stack fifty untrained 3×3 convolutions with
+# 16 channels each, without and with skip connections, and send a random gradient backwards from the last layer. How
+# much of it arrives at the first?
 
 # %% tags=["optional"] slideshow={"slide_type": "skip"}
 def gradient_left(skip, seed, depth=50, channels=16):
@@ -567,26 +575,27 @@ lowest = np.min(stacks["with skip\nconnections"])
 figures.show(
     figures.layer_by_layer(stacks, "fraction of the gradient", xlabel="layers passed", mark=(6, "this network")),
     "The fraction of the gradient that remains after a backward pass through three random stacks of each kind. In "
-    f"plain stacks it is {after_6:.0%} after six layers and {after_50:.1%} after fifty (geometric means). With skip "
-    f"connections it never falls below {lowest:.0%}.",
+    f"plain stacks, it is {after_6:.0%} after six layers and {after_50:.1%} after fifty (geometric means). With skip "
+    f"connections, it never falls below {lowest:.0%}.",
 )
 assert after_50 < 0.1 * after_6 and lowest > after_6
 
 # %% [markdown] tags=["optional"] slideshow={"slide_type": "skip"}
-# Each plain layer passes on most of the gradient, but not all of it, and fifty such factors multiply. (We divide the
-# branch by √50 to limit the growth of the sums; residual networks leave this to batch normalisation.) Beware of the
-# usual conclusion that skip connections help *because* they cure vanishing gradients: He et al. trained plain networks
-# with batch normalisation, found gradients that did not vanish, and the deeper network still did worse ([He et al.
-# 2016](https://arxiv.org/abs/1512.03385), section 4.1).
+# Each plain layer passes on most of the gradient, but not all of it, and the product of fifty such factors is small.
+# (We divide the branch by √50 to limit the growth of the sums; residual networks leave this to batch normalisation.)
+# Beware of the usual conclusion that skip connections help *because* they cure vanishing gradients: He et al. trained
+# plain networks with batch normalisation and found that their gradients did not vanish, and yet the deeper network did
+# worse ([He et al. 2016](https://arxiv.org/abs/1512.03385), section 4.1).
 
 # %% [markdown] tags=["homework"] slideshow={"slide_type": "skip"}
 # ## Exercises
 #
-# Each has a function to write and a cell that checks it.
+# In each exercise, write the function, then run the cell below it, which checks your function and gives a hint if
+# something is wrong.
 #
-# **1. The cost of a convolution.** Write `convolution_cost(size, before, after, side)`: the parameters and the
-# multiply-adds of a convolution with `size`×`size` filters from `before` to `after` channels on feature maps of
-# `side`×`side`.
+# **1. The cost of a convolution.** Write `convolution_cost(size, before, after, side)`, which returns the number of
+# parameters and the number of multiply-adds of a convolution with `size`×`size` filters from `before` to `after`
+# channels on feature maps of `side`×`side`.
 
 # %% tags=["homework", "solution"] jupyter={"source_hidden": true}
 def convolution_cost(size, before, after, side):
@@ -601,14 +610,14 @@ assert found[0] not in (9 * 64, 9 * 64 + 64), "each filter reads every input cha
 assert found[1] != (9 * 32 * 64 + 64) * 16 * 16, "a bias is added, not multiplied: count the weights only"
 third = [layer for layer in table if layer.kind == "Conv2D"][2]
 assert found == (third.parameters, third.multiply_adds), f"{found}: compare with the formula of the first bet"
-print("correct: the third convolution has", *found)
+print(f"correct: the third convolution has {found[0]:,} parameters and needs {found[1]:,} multiply-adds")
 
 # %% [markdown] tags=["homework"] slideshow={"slide_type": "skip"}
 # **2. Predict, then compute: are two 3×3 cheaper than one 5×5?** With the same number of channels everywhere, two 3×3
-# convolutions have 18 weights for every 25 of a single 5×5. First write down a prediction: is the pair cheaper in
+# convolutions have 18 weights for every 25 of a single 5×5. First, write down a prediction: is the pair cheaper in
 # *our* blocks, which go from 3 to 32, from 32 to 64 and from 64 to 128 channels? Then write `price_of_pair(before,
-# after)`: the weights of the pair (`before` → `after` → `after`) divided by those of one 5×5 (`before` → `after`),
-# without biases. At which ratio of `after` to `before` does the pair become more expensive?
+# after)`, which returns the number of weights of the pair (`before` → `after` → `after`) divided by that of one 5×5
+# (`before` → `after`), without biases. At what ratio of `after` to `before` does the pair become more expensive?
 
 # %% tags=["homework", "solution"] jupyter={"source_hidden": true}
 def price_of_pair(before, after):
@@ -622,12 +631,12 @@ assert abs(found - 1 / 1.08) > 0.01, "that is the 5×5 divided by the pair: take
 assert abs(found - 1.08) < 0.001 and abs(price_of_pair(64, 64) - 0.72) < 0.001, f"{found}: each has 9·C_in·C_out"
 for channels in ((3, 32), (32, 64), (64, 128)):
     print(f"{channels[0]:3} → {channels[1]:3}: the pair has {price_of_pair(*channels):.2f} times the weights")
-print("more expensive if after / before exceeds 16/9, as in each of our blocks; cheaper with equal channels")
+print("The pair is more expensive if after / before exceeds 16/9, as in each of our blocks, and cheaper below that.")
 
 # %% [markdown] tags=["homework"] slideshow={"slide_type": "skip"}
-# **3. Any number of blocks.** Write `vgg_parameters(filters)`: all parameters of our network with one block for each
-# entry of `filters`, such as `(32, 64, 128)`. Why does a second block *reduce* their number, and a fourth more than
-# double it?
+# **3. Any number of blocks.** Write `vgg_parameters(filters)`, which returns the number of parameters of our network if
+# it has one block for each entry of `filters`, such as `(32, 64, 128)`. Why does a second block *reduce* this number,
+# and why does a fourth more than double it?
 
 # %% tags=["homework", "solution"] jupyter={"source_hidden": true}
 def vgg_parameters(filters):
@@ -640,12 +649,12 @@ def vgg_parameters(filters):
 
 # %% tags=["homework", "check"]
 found = vgg_parameters((32, 64))
-assert found != 65_568 + (2048 + 1) * 128 + 1290, "after two blocks 8×8×64 = 4,096 numbers are left, not 2,048"
+assert found != 65_568 + (2048 + 1) * 128 + 1290, "after two blocks, 8×8×64 = 4,096 numbers are left, not 2,048"
 assert found != 65_568 + 8 * 8 * 64 * 128 + 128 * 10, "the convolutions are correct; dense layers have biases as well"
 assert found == ablations.network((32, 64)).count_params() and vgg_parameters((32, 64, 128)) == 550_570, f"{found}"
 for filters in ((32,), (32, 64), (32, 64, 128), (32, 64, 128, 256)):
     print(f"blocks: {len(filters)}  parameters: {vgg_parameters(filters):9,}")
-print("each pooling leaves the dense layer fewer inputs; the filters of a fourth block cost more than that saves")
+print("Each block leaves the dense layer fewer inputs, but the filters of a fourth block cost more than that saves.")
 
 # %% [markdown] tags=["homework"] slideshow={"slide_type": "skip"}
 # **4. A residual unit.** Write `residual_unit(x, filters)` with Keras layers: two 3×3 convolutions with "same" padding,
@@ -667,9 +676,9 @@ assert unit.count_params() == 2 * (9 * 4 * 4 + 4), "with equal channels nothing 
 unit.set_weights([0 * weight for weight in unit.get_weights()])
 noise = np.random.default_rng(0).standard_normal((1, 8, 8, 4)).astype(np.float32)
 answer = unit(noise).numpy()
-assert answer.any(), "with all weights 0 the input should still come through: the skip connection is missing"
+assert answer.any(), "with all weights 0, the input should still come through: the skip connection is missing"
 assert answer.min() >= 0, "the last ReLU comes after the sum, not before it"
-assert np.allclose(answer, np.maximum(noise, 0)), "with all weights 0 the unit should return ReLU(x)"
+assert np.allclose(answer, np.maximum(noise, 0)), "with all weights 0, the unit should return ReLU(x)"
 wider = keras.Model(start, residual_unit(start, 6))
-assert wider.count_params() == 582, "from 4 to 6 channels a 1×1 convolution, with biases, adapts the input"
-print("correct: with all weights 0 the unit passes its input on")
+assert wider.count_params() == 582, "from 4 to 6 channels, a 1×1 convolution with biases adapts the input"
+print("correct: with all weights 0, the unit passes on the positive part of its input")

@@ -3,21 +3,21 @@
 #
 # **The question:** how do 550,570 random numbers become a working network, and what do its learning curves reveal?
 #
-# Afterwards you can
+# Afterwards, you can
 #
 # - explain cross-entropy, stochastic gradient descent and momentum,
-# - read learning curves and name the generalisation gap,
+# - read learning curves and recognise the generalisation gap,
 # - say when to stop, and why the test set must not decide.
 #
-# **Before this:** [02-architecture](02-architecture.ipynb). **Time:** 12 minutes for the core.
+# **Before this:** [02-architecture](02-architecture.ipynb). **Time:** 12 minutes.
 
 # %% [markdown] tags=["core", "notes"] slideshow={"slide_type": "notes"}
 # <details><summary>Speaker notes</summary>
 #
-# Start the training run of the next slide at once and explain while it runs. If you are short of time, keep the
+# Start the training run on the next slide at once, and explain while it runs. If you are short of time, keep the
 # recorded curves and the generalisation gap.
 #
-# **They will ask:** "Does the network memorise the images?" Partly: the generalisation gap is the part of the training
+# **They will ask:** *Does the network memorise the images?* Partly: the generalisation gap is the part of the training
 # accuracy that does not carry over to new images. Exercise 4 makes a network memorise images with random labels (Zhang
 # et al. 2017, arXiv:1611.03530).
 #
@@ -45,7 +45,7 @@ print(f"recorded run: {last} epochs, {durations.in_words(durations.seconds('vgg3
 # %% [markdown] tags=["core"] slideshow={"slide_type": "slide"}
 # ## A short training run
 #
-# The network of 02 learns from some of the images. Meanwhile, let us see what each step does.
+# We train the network of 02 on some of the images. Meanwhile, let us see what each step does.
 
 # %% tags=["core"]
 part = dataset.subset(min(12_800, len(dataset.x_train)), 1_000)
@@ -57,36 +57,36 @@ with figures.LiveCurve() as curve:
 # ## What happens at each step
 #
 # The network predicts probabilities for a **batch** of images. The **cross-entropy** of an image is $L = -\ln p_y$,
-# where $p_y$ is the probability of its true class; if each class has 1/10, this is $\ln 10 = 2.30$ nats.
+# where $p_y$ is the probability of its true class; if every class has 1/10, $L$ is $\ln 10 = 2.30$ nats.
 # **Backpropagation** computes the gradient of the batch's mean loss with respect to all weights $w$, and **stochastic
-# gradient descent** (SGD) moves them against it:
+# gradient descent** (SGD) moves the weights against it, with a velocity $v$:
 #
 # $$v \leftarrow \mu\, v - \eta\, \nabla_w L, \qquad w \leftarrow w + v$$
 #
-# **Learning rate** $\eta = 0.001$ and **momentum** $\mu = 0.9$ are the slides'. An **epoch** uses every training image
-# once.
+# The **learning rate** $\eta = 0.001$ and the **momentum** $\mu = 0.9$ are those of the slides. An **epoch** is one pass
+# through all training images.
 
 # %% [markdown] tags=["core", "notes"] slideshow={"slide_type": "notes"}
 # <details><summary>Speaker notes</summary>
 #
-# The training run takes a quarter of a minute to a minute, depending on the machine. The curve is jagged because every
-# point is the mean over other images. If it takes too long, interrupt the kernel: one line says so, and nothing below
-# needs the result.
+# The training run takes a quarter of a minute to a minute, depending on the machine. The curve is jagged because each
+# point is a mean over different images. If the run takes too long, interrupt the kernel: a single line reports the
+# interruption, and nothing below needs the result.
 #
 # **They will ask:**
 #
-# - "Why stochastic?" The batch is drawn at random, so its gradient is a noisy estimate of the gradient over all images,
+# - *Why stochastic?* The batch is drawn at random, so its gradient is a noisy estimate of the gradient over all images,
 #   at a small fraction of the cost (Robbins and Monro 1951).
-# - "Why is the first loss above 2.30?" Random weights prefer some classes, and are often confidently wrong. An optional
-#   section measures this.
-# - "Why 0.001 and not more?" It is the slides' value. In an optional section, another recipe, whose learning rate falls
-#   to zero, reaches the same test accuracy in a small fraction of the time.
+# - *Why is the first loss above 2.30?* With random weights, a network favours some classes and is often confidently
+#   wrong. An optional section measures this.
+# - *Why 0.001 and not more?* It is the slides' value. An optional section shows another network, which reaches the same
+#   test accuracy in a small fraction of the time, with a learning rate that falls to zero.
 #
 # </details>
 
 # %% [markdown] tags=["core"] slideshow={"slide_type": "subslide"}
 # **Why momentum?** In a long valley of the loss, plain gradient descent jumps from wall to wall. With momentum, steps
-# across it partly cancel, and steps along it add up.
+# across the valley partly cancel, and steps along it add up.
 
 # %% tags=["core"]
 curvatures = np.array([0.05, 1.0])  # along and across the valley
@@ -105,7 +105,7 @@ left = {name: np.hypot(*points[-1]) for name, points in paths.items()}
 figures.show(
     figures.momentum_paths(paths, curvatures),
     f"Fifteen steps at the same learning rate. Plain descent ends at a distance of {left['plain descent']:.1f} from "
-    f"the minimum (the star), descent with momentum 0.5 at a distance of {left['momentum 0.5']:.1f}.",
+    f"the minimum (the star), and descent with momentum 0.5 at a distance of {left['momentum 0.5']:.1f}.",
 )
 
 # %% tags=["core"] slideshow={"slide_type": "skip"}
@@ -117,19 +117,20 @@ assert np.abs(smooth[8:, 1]).max() < np.abs(plain[8:, 1]).max() and left["moment
 # <details><summary>Speaker notes</summary>
 #
 # This toy loss has two weights and two curvatures, which differ by a factor of 20. Our network has 550,570 weights, and
-# the curvatures of such a network differ by far more (Sagun et al. 2017, arXiv:1706.04454).
+# the curvatures of such networks differ by far more (Sagun et al. 2017, arXiv:1706.04454).
 #
-# **They will ask:** "Then why not momentum 0.99?" It overshoots: try `descend(0.9)`. "What about Adam?" It also divides
-# each weight's step by the size of its recent gradients (Kingma and Ba 2015, arXiv:1412.6980). The slides use SGD; for
-# image networks both are common.
+# **They will ask:** *Then why not momentum 0.99?* It overshoots and swings back and forth for long: try
+# `descend(0.99)`. (On this toy loss even 0.9 overshoots, but the learning rate of our network is far smaller.) *What
+# about Adam?* Adam also divides each weight's step by the size of its recent gradients (Kingma and Ba 2015,
+# arXiv:1412.6980). The slides use SGD; for image networks both are common.
 #
 # </details>
 
 # %% [markdown] tags=["core", "bet"] slideshow={"slide_type": "slide"}
 # ## The whole run
 #
-# The slides state neither the batch size nor the epochs. We use batches of 32 and train to about their training
-# accuracy.
+# The slides state neither batch size nor number of epochs. We use batches of 32 and all training images, without a
+# validation set, and train to about their training accuracy.
 #
 # **Bet.** After which epoch is the *test* loss lowest?
 
@@ -143,12 +144,12 @@ figures.show(
     figures.learning_curves(history, slides),
     f"Learning curves on {dataset.title}. The test loss is lowest after epoch {best} of {last}. At the end, training "
     f"accuracy is {history['train_accuracy'][-1]:.1%} ({history['accuracy'][-1]:.1%} as a running mean with dropout "
-    f"on), test accuracy {history['test_accuracy'][-1]:.1%}.",
+    f"on), and test accuracy is {history['test_accuracy'][-1]:.1%}.",
 )
 
 # %% [markdown] tags=["core", "reveal"] slideshow={"slide_type": "fragment"}
-# Training minus test accuracy is the **generalisation gap**. Both solid curves are measured after each epoch, with
-# dropout off. The dashed curve is what Keras reports: dropout on, averaged while the weights change.
+# Training minus test accuracy is the **generalisation gap**. In both panels, solid curves are measured after each
+# epoch, with dropout off. The dashed curve is what Keras reports: averages over each epoch, with dropout on.
 
 # %% tags=["core", "reveal"] slideshow={"slide_type": "subslide"}
 rows = []
@@ -159,10 +160,10 @@ for epoch in sorted({best, last}):
 figures.show_table(["after epoch", "training", "test", "gap, points", "test loss"], rows)
 if best < last:
     points = float(rows[-1][2][:-1]) - float(rows[0][2][:-1])
-    print(f"From epoch {best} to {last} the test loss rises, while test accuracy changes by {points:+.1f} points.")
-    print("The loss also measures how confident each error is; accuracy only counts errors.")
+    print(f"From epoch {best} to {last}, the test loss rises, while test accuracy changes by {points:+.1f} points.")
+    print("The loss also measures how confident each error is; accuracy merely counts the errors.")
 else:
-    print("On this data set the test loss is lowest at the end; longer training might still lower it.")
+    print("On this data set, the test loss is lowest at the end; longer training might still lower it.")
 
 # %% tags=["core", "bet"] slideshow={"slide_type": "skip"}
 print(f"your bet: epoch {my_bet}; the lowest test loss: after epoch {best}")
@@ -178,13 +179,13 @@ if dataset.name == "cifar10":  # as the text says: it ends where the training ac
 # <details><summary>Speaker notes</summary>
 #
 # Let the class bet before you show the curves. The default bet, a common wrong answer, is the last epoch, because the
-# training loss is lowest there. In the first epochs the dashed accuracy lies below the test accuracy: dropout lowers
-# it, and it averages over an epoch in which the weights still improve.
+# training loss is lowest there. In the first epochs, the dashed accuracy lies below the test accuracy: dropout lowers
+# it, and it is an average over an epoch during which the weights still improve.
 #
-# **They will ask:** "What would narrow the generalisation gap?" More images, augmentation, or stronger regularisation;
-# an optional section of 02 gives the gap of each variant. "Were the slides' 98.79% measured with dropout on or off?"
-# They do not say; we assume off. "Is a rising test loss overfitting?" It is one sign of it: what the network learns
-# after that point helps on the training images only, or makes errors more confident.
+# **They will ask:** *What would narrow the generalisation gap?* More images, augmentation, or stronger regularisation;
+# an optional section of 02 gives the gap of each variant. *Were the slides' 98.79% measured with dropout on or off?*
+# They do not say; we assume that it was off. *Is a rising test loss overfitting?* It is one sign of it: what the
+# network learns after that point helps only on the training images, or makes its errors more confident.
 #
 # </details>
 
@@ -192,25 +193,26 @@ if dataset.name == "cifar10":  # as the text says: it ends where the training ac
 # ## When to stop?
 #
 # **Early stopping** keeps the weights of the epoch with the lowest *validation* loss. The test set must not decide: the
-# best of many noisy measurements is partly luck. Nothing here is chosen by the orange curve.
+# best of many noisy measurements is partly luck. We choose nothing by the orange test curve.
 
 # %% [markdown] tags=["core", "notes"] slideshow={"slide_type": "notes"}
 # <details><summary>Speaker notes</summary>
 #
-# Ask which curve of the last slide a student may use to decide when to stop. None: it has no validation curve.
+# Ask which curve on the last slide one may use to decide when to stop. (None of them: the slide has no validation
+# curve.)
 #
-# **They will ask:** "Here the last epoch was (nearly) the best for accuracy. So where is the harm?" In this run there
-# is little, but you learn that only by looking at the test set, and a number that was used for a choice no longer
-# describes new images. "How long does one wait?" A few epochs without improvement, the *patience*; see Prechelt 1998,
-# "Early stopping – but when?", and exercise 3.
+# **They will ask:** *Here, the last epoch was (nearly) the best for accuracy. So where is the harm?* In this run, there
+# is little, but you can know that only by looking at the test set, and an accuracy that was used for a choice no longer
+# describes new images. *How long should one wait?* For a few epochs without improvement; their number is called the
+# patience. See Prechelt 1998, "Early stopping – but when?", and exercise 3.
 #
 # </details>
 
 # %% [markdown] tags=["core"] slideshow={"slide_type": "slide"}
 # ## Compared with the slides
 #
-# A difference can come from **settings** that the slides do not state, from **chance**, and from the **images**: in an
-# unofficial copy of CIFAR-10, most were compressed as JPEG, but not the first 1,017 test images.
+# A difference can come from **settings** that the slides do not state, from **chance**, or from the **images**: in our
+# copy of CIFAR-10, most images, but not the first 1,017 test images, went through JPEG compression.
 
 # %% tags=["core"]
 rows_of_results = [("the slides (CIFAR-10)", f"{runs.SLIDES['train']:.2%}", f"{runs.SLIDES['test']:.2%}")]
@@ -225,11 +227,11 @@ print(f"images of this run: {run.record['dataset']['source']}")
 # %% [markdown] tags=["core", "notes"] slideshow={"slide_type": "notes"}
 # <details><summary>Speaker notes</summary>
 #
-# Do not interpret a difference between two numbers until you know the settings behind both. The ± is a 95% interval; 04
-# derives it.
+# Do not interpret a difference between two numbers until you know the settings behind both. The ± gives a 95% interval;
+# 04 derives it.
 #
-# **They will ask:** "How long did this training run take?" The second cell of this notebook prints it; `record.json`
-# keeps time, versions and machine of every run. "Can we train it again?" Yes:
+# **They will ask:** *How long did this training run take?* The second code cell of this notebook prints the time; the
+# `record.json` of every run keeps its time, versions and machine. *Can we train it again?* Yes: run
 # `python -m helpers.training vgg3 --dataset cifar10 --seed 1`.
 #
 # </details>
@@ -239,7 +241,7 @@ print(f"images of this run: {run.record['dataset']['source']}")
 #
 # - **SGD** moves the weights against the gradient of one batch's cross-entropy; **momentum** keeps part of the last
 #   step.
-# - **Learning curves** show the generalisation gap if both are measured with dropout off.
+# - **Learning curves** show the generalisation gap if all are measured with dropout off.
 # - **Early stopping** uses the validation set; the test set decides nothing.
 #
 # Next: what does one accuracy hide? [04-evaluation](04-evaluation.ipynb)
@@ -247,10 +249,10 @@ print(f"images of this run: {run.record['dataset']['source']}")
 # %% [markdown] tags=["core", "notes"] slideshow={"slide_type": "notes"}
 # <details><summary>Speaker notes</summary>
 #
-# Read out "our network reaches 98.8%" and ask what is missing: on which images, with dropout on or off, and how it was
-# trained.
+# Read out "our network reaches 98.9%" and ask what is missing: which images these were, whether dropout was on or off,
+# and how the network was trained.
 #
-# **They will ask:** "Is a higher accuracy possible?" Yes, within minutes on the same machine: see "more accuracy within
+# **They will ask:** *Is a higher accuracy possible?* Yes, within minutes on the same machine: see "more accuracy within
 # minutes" below.
 #
 # </details>
@@ -265,17 +267,19 @@ for name, network in (("untrained", models.build("vgg3")), ("trained", run.model
     loss, accuracy = evaluation.loss_and_accuracy(network, *few)
     confidence = evaluation.probabilities(network, data.to_float(few[0])).max(axis=1).mean()
     print(f"{name:>9}: loss {loss:.2f}, accuracy {accuracy:.0%}, mean confidence {confidence:.0%}")
-print(f"every class 1/10: loss ln 10 = {np.log(10):.2f}, accuracy 10% by chance, confidence 10%")
+print(f"a network that gives every class 1/10: loss ln 10 = {np.log(10):.2f}, accuracy 10% by chance, confidence 10%")
 
 # %% [markdown] tags=["optional"] slideshow={"slide_type": "skip"}
-# The untrained network is at chance level, but it does not give every class 1/10: random weights prefer some classes,
-# and confident errors cost more than equal probabilities would. A first loss *far* above ln 10 suggests wrong initial
-# weights or pixel scaling; a loss that stays at ln 10 means that the network learns nothing.
+# The untrained network is at chance level, but it does not give every class a probability of 1/10: random weights
+# favour some classes, and confident errors cost more than equal probabilities would. A first loss *far* above ln 10
+# suggests unsuitable initial weights or a wrong scaling of the pixels; a loss that stays at ln 10 means that the
+# network learns nothing.
 
 # %% [markdown] tags=["optional"] slideshow={"slide_type": "skip"}
 # ## Optional: the step as it runs
 #
-# The recorded run uses neither the attack nor label smoothing; 06-defence and a section below do.
+# This function builds one training step. The recorded run uses neither its attack nor its label smoothing; 06 uses the
+# attack, and a section below uses label smoothing.
 
 # %% tags=["optional"] slideshow={"slide_type": "skip"}
 figures.show_source(training.make_step)
@@ -286,10 +290,10 @@ print(f"the recorded run: {last} epochs, {last * steps:,} steps")
 # %% [markdown] tags=["optional"] slideshow={"slide_type": "skip"}
 # ## Optional: recipe, record, and mixed precision
 #
-# A record holds all that is needed to repeat a run. Its `dtype_policy` may be **mixed precision**: under
+# A record holds everything that is needed to repeat a run. Its `dtype_policy` may be **mixed precision**: under
 # `mixed_bfloat16`, products are computed in bfloat16, which has the range of float32 but only 8 bits of precision, and
-# the outputs of layers are bfloat16 as well. Weights and our logits remain in float32. Final accuracies are measured in
-# float32.
+# the outputs of layers are in bfloat16 as well. Weights and our logits remain in float32. Final accuracies are measured
+# in float32.
 #
 # None of our recipes uses **weight decay**, a regularisation that shrinks all weights a little at each step.
 
@@ -305,8 +309,8 @@ print("logits in", mixed.layers[-1].output.dtype)
 #
 # `fast` is another network with a newer recipe:
 #
-# - It does most of its **work at low resolution**: few filters where the feature maps are large.
-# - Its first layer **whitens** small patches: it is computed from the images so that its outputs are nearly
+# - It does most of its **work at low resolution**: it has few filters where the feature maps are large.
+# - Its first layer **whitens** small patches: it is computed from the images so that its outputs are roughly
 #   uncorrelated, and is not trained.
 # - It uses **batch normalisation**, and a learning rate that starts high and **falls to zero**.
 # - Its optimiser, **Muon**, makes steps of similar length in all directions of a kernel.
@@ -336,14 +340,14 @@ def curve(name, history):
 figures.show(
     figures.accuracy_against_time({"the slides' recipe": curve("vgg3", history), "fast": curve("fast", quick.history)}),
     f"Test accuracy against training time. The slides' recipe reaches {runs.accuracy(run.record):.1%} after "
-    f"{durations.in_words(spans['vgg3'])}, fast {runs.accuracy(quick.record):.1%} after "
-    f"{durations.in_words(spans['fast'])}: a factor of {spans['vgg3'] / spans['fast']:.0f}. Both times are from one "
-    f"measurement of all recipes ({durations.load()['machine']}); evaluation is left out.",
+    f"{durations.in_words(spans['vgg3'])}, and fast reaches {runs.accuracy(quick.record):.1%} after "
+    f"{durations.in_words(spans['fast'])}: the times differ by a factor of {spans['vgg3'] / spans['fast']:.0f}. Both "
+    f"come from one measurement of all recipes ({durations.load()['machine']}) and leave out evaluation.",
 )
 
 # %% [markdown] tags=["optional"] slideshow={"slide_type": "skip"}
-# Set `LIVE = True` to train `fast` here. It takes about a minute if the processor multiplies in bfloat16, and a few
-# minutes otherwise.
+# Set `LIVE = True` to train `fast` here. With compilation and evaluation, the run takes about a minute if the processor
+# multiplies in bfloat16, and a few minutes otherwise.
 
 # %% tags=["optional"] slideshow={"slide_type": "skip"}
 LIVE = False
@@ -357,7 +361,7 @@ if LIVE:
 # ### How `fast` works
 #
 # `whiten` computes the first layer's weights. `dirac_init` initialises the others so that, at first, some filters of
-# each convolution pass their input on unchanged. Network and recipe follow [Jordan
+# each convolution pass their input on unchanged. The network and its recipe follow [Jordan
 # 2024](https://arxiv.org/abs/2404.00498), whose network reaches 94% within seconds on one GPU; the optimiser is newer
 # ([Muon](https://kellerjordan.github.io/posts/muon/), December 2024).
 
@@ -367,7 +371,7 @@ figures.show_source(models.airbench_group, models.airbench, models.fast, models.
 # %% [markdown] tags=["optional"] slideshow={"slide_type": "skip"}
 # **How white is it?** Whitening by the covariance gives uncorrelated outputs of equal variance; it does not make them
 # independent. Ours uses the second moment, without subtracting the mean, and adds a small constant to each eigenvalue.
-# So the outputs are only roughly uncorrelated, and their variances differ:
+# The outputs are therefore only roughly uncorrelated, and their variances differ:
 
 # %% tags=["optional"] slideshow={"slide_type": "skip"}
 whitened = models.build("fast")
@@ -379,9 +383,10 @@ print(f"variances of the 12 filters: {variances.min():.2f} to {variances.max():.
 print(f"correlations between filters: {off_diagonal.mean():.2f} on average, at most {off_diagonal.max():.2f}")
 
 # %% [markdown] tags=["optional"] slideshow={"slide_type": "skip"}
-# **Why make steps orthogonal?** The singular values of a matrix say how much it stretches each of its directions. A
-# gradient matrix has a few large ones and many small ones, so gradient descent moves far along a few directions and
-# hardly along the others. Muon brings the singular values closer together by three Newton–Schulz iterations.
+# **Why make steps orthogonal?** The singular values of a matrix say how much it stretches different directions. A
+# gradient matrix has a few large singular values and many small ones, so gradient descent moves far along a few
+# directions and hardly at all along the others. Muon brings the singular values closer together by means of three
+# Newton–Schulz iterations.
 
 # %% tags=["optional"] slideshow={"slide_type": "skip"}
 figures.show_source(optimizers.newton_schulz)
@@ -403,9 +408,9 @@ print("slanted triangle:", *(f"{float(triangle(done)):.3f}" for done in range(0,
 # ## Optional: more accuracy within minutes
 #
 # `airbench` combines the same ideas with more filters and epochs, and with **SiLU**, x / (1 + e⁻ˣ), a smooth relative
-# of ReLU. In the last row we average the logits over six views of each test image (**test-time augmentation**): the
-# image itself, two versions shifted by one pixel along a diagonal, in opposite directions, and the mirror images of
-# these three.
+# of ReLU. In the last row of the figure, we average the logits over six views of each test image (**test-time
+# augmentation**): the image itself, two versions of it that are shifted by one pixel along a diagonal in opposite
+# directions, and the mirror images of these three.
 
 # %% tags=["optional"] slideshow={"slide_type": "skip"}
 names = {"vgg3": "the slides' recipe", "fast": "fast", "fast-longer": "fast, longer"}
@@ -422,22 +427,22 @@ improvements.append(("airbench, averaged\nover six views", previous, with_views)
 # %% tags=["optional"] slideshow={"slide_type": "skip"}
 figures.show(
     figures.cumulative_improvements(improvements),
-    f"Test accuracy on {dataset.title}, from {improvements[0][2]:.1%} to {with_views:.1%}. Brackets give the gain over "
-    "the row above, in points.",
+    f"Test accuracy on {dataset.title}, from {improvements[0][2]:.1%} to {with_views:.1%}. The numbers in brackets are "
+    "the gains over the row above, in points.",
 )
 
 # %% [markdown] tags=["optional"] slideshow={"slide_type": "skip"}
-# Is the last number luck? The next cell shows the same recipe with three seeds. And what does a run cost? The **forward
-# pass** takes two floating-point operations (FLOP) per multiply-add, and the backward pass about twice as many as the
-# forward pass.
+# Is the last number due to luck? The next cell gives the results of the same recipe with three seeds. It also says what
+# a run costs: the **forward pass** takes two floating-point operations (FLOP) per multiply-add, and the backward pass
+# takes about twice as many as the forward pass.
 
 # %% tags=["optional"] slideshow={"slide_type": "skip"}
 records = [runs.read_record(name, dataset.name) for name in ("airbench", "airbench-1", "airbench-2")]
 for row in records[0]["accuracies"]:
     values = [runs.accuracy(record, row["images"], row["views"]) for record in records]
-    name = row["images"].replace(runs.FIRST_TEST, "first 1,017 test") + " images"
+    name = {"train": "training", runs.FIRST_TEST: "first 1,017 test"}.get(row["images"], row["images"]) + " images"
     name += ", six views" if row["views"] > 1 else ""
-    print(f"{name:>34}: {np.mean(values):.2%}, mean of three seeds ({min(values):.2%} to {max(values):.2%})")
+    print(f"{name:>34}: {np.mean(values):.2%}, the mean of three seeds ({min(values):.2%} to {max(values):.2%})")
 peak = durations.load()["peak"]
 for name in ("vgg3", "fast", "airbench"):
     operations, seconds = durations.flop(name, dataset.name), durations.seconds(name, dataset.name)
@@ -449,10 +454,11 @@ for name in ("vgg3", "fast", "airbench"):
 # %% [markdown] tags=["homework"] slideshow={"slide_type": "skip"}
 # ## Exercises
 #
-# Each has a function to write and a cell that checks it.
+# In each exercise, write the function, then run the cell below it, which checks your function and gives a hint if
+# something is wrong.
 #
-# **1. Cross-entropy.** Write `cross_entropy(probability, labels)`: the mean cross-entropy, in nats, of probabilities
-# (n, 10) and true classes (n,).
+# **1. Cross-entropy.** Write `cross_entropy(probability, labels)`, which returns the mean cross-entropy, in nats, of
+# probabilities with shape (n, 10), given the true classes with shape (n,).
 
 # %% tags=["homework", "solution"] jupyter={"source_hidden": true}
 def cross_entropy(probability, labels):
@@ -469,9 +475,9 @@ assert abs(answer + np.log(0.55)) < 1e-6, f"{answer}: take minus the logarithm o
 print(f"correct: {answer:.3f} nats")
 
 # %% [markdown] tags=["homework"] slideshow={"slide_type": "skip"}
-# **2. Predict, then compute: how far does momentum carry?** Suppose the gradient is 1 in every step and the learning
-# rate is 1. First write down a prediction: which value does the velocity $v$ approach for $\mu = 0.9$? Then write
-# `velocities(momentum, gradients)`, which starts at $v = 0$ and returns the velocity after each step.
+# **2. Predict, then compute: how far does momentum carry?** Suppose that the gradient is 1 in every step and the
+# learning rate is 1. First, write down a prediction: what value does the velocity $v$ approach for $\mu = 0.9$? Then
+# write `velocities(momentum, gradients)`, which starts at $v = 0$ and returns the velocity after each step.
 
 # %% tags=["homework", "solution"] jupyter={"source_hidden": true}
 def velocities(momentum, gradients):
@@ -487,12 +493,12 @@ answers = velocities(0.9, [1.0] * 200)
 assert answers[0] < 0, "descent moves against the gradient: the velocity is negative"
 assert abs(answers[0] + 0.1) > 1e-6, "the new gradient counts in full: (1 − μ) times it is another convention"
 assert np.allclose(answers[:2], [-1, -1.9]) and len(answers) == 200, f"{answers[:2]}: expected −1, then −1.9"
-print(f"the velocity approaches −1 / (1 − μ) = {-1 / (1 - 0.9):.0f}, ten times the plain step; here {answers[-1]:.2f}")
+print(f"The velocity approaches −1 / (1 − μ) = {-1 / (1 - 0.9):.0f}, ten times the plain step; here {answers[-1]:.2f}")
 
 # %% [markdown] tags=["homework"] slideshow={"slide_type": "skip"}
 # **3. Early stopping with patience.** While a network trains, nobody knows the validation losses to come. Write
-# `stopping_epoch(losses, patience)`: the epoch, counted from 1, whose weights are kept if training ends as soon as
-# `patience` epochs in a row have not improved on the lowest loss so far.
+# `stopping_epoch(losses, patience)`, which returns the epoch, counted from 1, whose weights are kept if training ends
+# as soon as `patience` epochs in a row have not improved on the lowest loss so far.
 
 # %% tags=["homework", "solution"] jupyter={"source_hidden": true}
 def stopping_epoch(losses, patience):
@@ -507,17 +513,17 @@ def stopping_epoch(losses, patience):
 
 # %% tags=["homework", "check"]
 losses = [2.0, 1.5, 1.6, 1.4, 1.5, 1.45, 1.2, 1.0]
-assert stopping_epoch(losses, 2) != 8, "epoch 8 is lowest, but training ends before it, after two bad epochs in a row"
+assert stopping_epoch(losses, 2) != 8, "epoch 8 is best, but training ends before it, after two bad epochs in a row"
 assert stopping_epoch(losses, 2) not in (3, 6), "keep the weights of the best epoch so far, not those of the last one"
 assert stopping_epoch(losses, 2) == 4 and stopping_epoch(losses, 3) == 8, "count epochs from 1, bad ones in a row"
-print("correct: with patience 2 epoch 4 is kept, with patience 3 epoch 8")
+print("correct: with a patience of 2, epoch 4 is kept; with a patience of 3, epoch 8")
 
 # %% [markdown] tags=["homework"] slideshow={"slide_type": "skip"}
-# **4. Can it memorise noise?** The **capacity** of a network is the range of functions that it can represent: is ours
-# large enough to fit labels without any rule? Write `with_random_labels(dataset, seed)`: the same data set, but every
-# *training* label drawn at random from the ten classes (`dataclasses.replace` makes a changed copy). Before you run the
-# check, which trains on a few images with true labels and then with random ones, predict training and test accuracy for
-# both.
+# **4. Can it memorise noise?** The **capacity** of a network is the range of functions that it can represent: is that
+# of our network large enough to fit labels that follow no rule? Write `with_random_labels(dataset, seed)`, which
+# returns the same data set with every *training* label drawn at random from the ten classes (`dataclasses.replace`
+# makes a changed copy). The check trains on a few images, first with true labels and then with random ones. Before you
+# run it, predict the training and test accuracies for both.
 
 # %% tags=["homework", "solution"] jupyter={"source_hidden": true}
 def with_random_labels(dataset, seed):
@@ -540,4 +546,4 @@ for name, these in (("true labels", small), ("random labels", noisy)):
     memorised, generalises = runs.accuracy(result, "train"), runs.accuracy(result)
     print(f"{name}: training accuracy {memorised:.0%}, test accuracy {generalises:.0%}")
 assert memorised > 0.5 and generalises < 0.3
-print("noise can be memorised, so training accuracy alone says little about new images")
+print("Noise can be memorised, so training accuracy alone says little about new images.")

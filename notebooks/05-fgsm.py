@@ -3,14 +3,14 @@
 #
 # **The question:** how little must an image change before the network misclassifies it?
 #
-# Afterwards you can
+# Afterwards, you can
 #
 # - write down the Fast Gradient Sign Method (FGSM),
 # - say why it takes the *sign* of the gradient, and why random-sign noise is its control,
 # - show original, perturbation and adversarial image,
 # - name errors that make an attack look weak.
 #
-# **Before this:** [04-evaluation](04-evaluation.ipynb). **Time:** 19 minutes for the core.
+# **Before this:** [04-evaluation](04-evaluation.ipynb). **Time:** 19 minutes.
 
 # %% [markdown] tags=["core", "notes"] slideshow={"slide_type": "notes"}
 # <details><summary>Speaker notes</summary>
@@ -18,12 +18,12 @@
 # The point: a network can be accurate on clean images and wrong on images that look the same to you. Put the question
 # to the class. A common wrong answer is "as much as it would take to fool me".
 #
-# If you are short of time, keep the sliders, "Why the sign?" and accuracy against ε. Running the whole notebook takes
-# one to two minutes.
+# If you are short of time, keep the sliders, "Why the sign?" and the figure of accuracy against ε. Running the whole
+# notebook takes one to two minutes.
 #
-# **They will ask:** *Is this a bug of this one network?* No. Szegedy et al. (2014, arXiv:1312.6199) found it in every
-# network they tried, and the accuracy of the most accurate network of this series falls as well (optional sections
-# below).
+# **They will ask:** *Is this a bug of this one network?* No. Szegedy et al. (2014, arXiv:1312.6199) found adversarial
+# examples for every network they tried, and the most accurate network of this series is fooled as well (optional
+# sections below).
 #
 # </details>
 
@@ -51,8 +51,8 @@ print(f"the network is vgg3 as recorded in 03; the images are the first {len(ima
 # %% [markdown] tags=["core"] slideshow={"slide_type": "slide"}
 # ## One image, one slider
 #
-# **ε** limits how far any pixel value, from 0 to 1, may move: 8/255 means eight intensity levels out of 255. Leave ε at
-# 0 until you have placed your bet.
+# **ε** limits how far each pixel value, from 0 to 1, may move: 8/255 means eight intensity levels out of 255. Leave ε
+# at 0 until you have bet.
 
 # %% tags=["core"]
 explorer = FgsmExplorer(model, dataset.x_test[:shown], labels)
@@ -63,9 +63,9 @@ explorer
 # <details><summary>Speaker notes</summary>
 #
 # Collect bets first and write the smallest and the largest on the board. Then move ε one level at a time until the
-# prediction changes. Afterwards try two or three other images, one of them an image that FGSM does not fool, and switch
-# to random-sign noise at the same ε. If the sliders do not appear, continue: the printed answer and the figures below
-# show the same.
+# prediction changes. Afterwards, try two or three other images, one of them an image that FGSM does not fool, and
+# switch to random-sign noise at the same ε. If the sliders do not appear, continue: the printed answer and the figures
+# below show the same.
 #
 # **They will ask:** *Was the image unclear to begin with?* No. Set ε back to 0 and read the probability of the true
 # class aloud.
@@ -73,7 +73,7 @@ explorer
 # </details>
 
 # %% [markdown] tags=["core", "bet"] slideshow={"slide_type": "fragment"}
-# **Your bet:** what is the smallest ε, in levels out of 255, at which the network misclassifies this image?
+# **Your bet:** what is the smallest ε, in whole levels out of 255, at which the network misclassifies this image?
 
 # %% tags=["core", "bet"]
 my_level = 16  # at this level the change is plain to see
@@ -84,7 +84,8 @@ _, predicted = attacks.epsilon_sweep(model, images[one], labels[one], levels / 2
 wrong = levels[predicted[:, 0] != true]
 assert predicted[0, 0] == true, "the running image must be classified correctly before the attack"
 if wrong.size:
-    print(f"first fooled at ε = {wrong[0]}/255: {data.CLASS_NAMES[true]} → {data.CLASS_NAMES[predicted[wrong[0], 0]]}")
+    first_wrong = data.CLASS_NAMES[predicted[wrong[0], 0]]
+    print(f"first misclassified at ε = {wrong[0]}/255: {data.CLASS_NAMES[true]} → {first_wrong}")
 else:
     print("correct at every ε up to 32/255")
 
@@ -98,9 +99,9 @@ print(f"your bet: {my_level}/255; the attack needs {wrong[0] if wrong.size else 
 # on an ε at which they would see the change.
 #
 # **They will ask:** *I can see the change at 8/255. Is that still an adversarial example?* Yes. Coloured speckles
-# appear in dark, even areas, above all on a large screen. The threat model bounds pixel values, not visibility; what
-# matters is that nobody would change the label. Sharif, Bauer and Reiter (2018, arXiv:1802.09653) show how poorly
-# such norms agree with human perception.
+# appear in dark, even areas, above all on a large screen. The threat model limits how far pixel values move, not how
+# visible the change is; what matters is that nobody would change the label. Sharif, Bauer and Reiter (2018,
+# arXiv:1802.09653) show how poorly such norms agree with human perception.
 #
 # </details>
 
@@ -124,8 +125,8 @@ print(f"your bet: {my_level}/255; the attack needs {wrong[0] if wrong.size else 
 #
 # **They will ask:** *Does this work in the real world?* Printed and photographed FGSM images still fool a network
 # (Kurakin et al. 2017, arXiv:1607.02533), and so do stickers on road signs (Eykholt et al. 2018, arXiv:1707.08945).
-# Both need larger or more visible changes than ours, because camera and angle vary. *Why the ℓ∞ norm?* It is simple
-# and common; it is a convention and not a model of human vision.
+# Such attacks are less reliable than ours, because camera and angle vary. *Why the ℓ∞ norm?* It is a simple and common
+# convention, not a model of human vision.
 #
 # </details>
 
@@ -144,8 +145,8 @@ print(f"your bet: {my_level}/255; the attack needs {wrong[0] if wrong.size else 
 #
 # $$\delta = \varepsilon \cdot \operatorname{sign}(g), \qquad \sum_i \delta_i \, g_i = \varepsilon \sum_i |g_i|$$
 #
-# No other δ in this **ℓ∞ ball** increases the *linearised* loss more. With signs drawn at random, the terms mostly
-# cancel.
+# No other δ in this **ℓ∞ ball** of radius ε increases the *linearised* loss more. With signs drawn at random, the terms
+# mostly cancel.
 
 # %% tags=["core"] slideshow={"slide_type": "subslide"}
 gradient = attacks.input_gradient(model, tf.constant(images[one]), labels[one], loss="cross-entropy").numpy()
@@ -167,30 +168,30 @@ end, line_end = losses["FGSM"][-1], losses["FGSM"][0] + climb * epsilons[-1]
 assert end > losses["random-sign noise"].max(), "the text says that the terms of random-sign noise mostly cancel"
 figures.show(
     figures.loss_along_ray(epsilons, losses, climb),
-    f"The loss of the running image against ε. Along the sign of the gradient it reaches {end:.1f} nats at ε = "
-    f"16/255, along signs drawn at random {losses['random-sign noise'][-1]:.2f}. At ε = 0 the slope along the sign is "
-    f"{climb / spread:.0f} times the standard deviation of the slope along signs drawn at random. The linear "
-    f"approximation holds only near ε = 0: at 16/255 it gives {line_end:.1f}, which is too "
+    f"The loss of the running image against ε. Along the sign of the gradient, it is {end:.1f} nats at ε = 16/255; "
+    f"along signs drawn at random, it is {losses['random-sign noise'][-1]:.2f}. At ε = 0, the loss rises "
+    f"{climb / spread:.0f} times as steeply along the sign as it typically changes along signs drawn at random. The "
+    f"linear approximation holds only near ε = 0: at 16/255, it gives {line_end:.1f}, which is too "
     f"{'low' if line_end < end else 'high'}. "
-    "FGSM uses its direction, not its value.",
+    "FGSM uses the direction of this approximation, not its value.",
 )
 
 # %% [markdown] tags=["core", "notes"] slideshow={"slide_type": "notes"}
 # <details><summary>Speaker notes</summary>
 #
-# The point: high dimension makes this work. 3,072 small changes add up when all of them raise the loss. With signs
+# The point: the high dimension makes this work. When all of 3,072 small changes raise the loss, they add up. With signs
 # drawn at random, the sum has mean 0 and standard deviation ε√Σgᵢ², and it is negative as often as positive.
 #
-# A common wrong answer: "use the gradient itself, large slopes matter most". That is the best step for a limit on the
-# Euclidean length of δ. For a limit on each value it is the sign: a value with a tiny slope still adds a little, and
-# costs nothing.
+# A common wrong answer is "use the gradient itself, because large slopes matter most". That is the best step if the
+# Euclidean length of δ is limited. If each value is limited, the best step is the sign: even a value with a tiny slope
+# adds a little, and moving it costs nothing.
 #
 # **They will ask:** *Why does the curve leave the line?* The slope of −log p contains the factor 1 − p, which is small
-# where the network is confident and grows as p falls. *Why should a network be nearly linear at all?* ReLU networks
+# where the network is confident, and grows as p falls. *Why should a network be nearly linear at all?* ReLU networks
 # are piecewise linear, and architectures are chosen to behave linearly because that makes them easy to train;
 # Goodfellow et al. (2015, arXiv:1412.6572, section 3) argue that this, together with the many inputs, explains
-# adversarial examples. Ilyas et al. (2019, arXiv:1905.02175) add that networks use features of the data that do
-# predict the class but are easily reversed.
+# adversarial examples. Ilyas et al. (2019, arXiv:1905.02175) add that networks use features of the data that do predict
+# the class but are easily reversed.
 #
 # </details>
 
@@ -199,7 +200,7 @@ figures.show(
 #
 # $$x_{\text{adv}} = \operatorname{clip}_{[0,1]}(x + \varepsilon \cdot \operatorname{sign}(\nabla_x L(x, y)))$$
 #
-# (Goodfellow, Shlens and Szegedy, 2015.) "When float32 lies" explains this code's loss, the **log-odds**:
+# (Goodfellow, Shlens and Szegedy, 2015.) "When float32 lies" explains the loss in this code, the **log-odds**:
 
 # %% tags=["core"]
 figures.show_source(attacks.fgsm, attacks.perturb)
@@ -210,8 +211,8 @@ figures.show_source(attacks.gradient_sign, attacks.input_gradient)
 # %% [markdown] tags=["core", "notes"] slideshow={"slide_type": "notes"}
 # <details><summary>Speaker notes</summary>
 #
-# Point out three places: the tape watches the images and not the weights; `training=False` switches dropout off; and ε
-# appears once, after the gradient. The sign does not depend on ε, so the slider needs only one gradient per image.
+# Point out three details: the tape watches the images and not the weights; `training=False` switches dropout off; and ε
+# appears only once, after the gradient. The sign does not depend on ε, so the slider needs only one gradient per image.
 #
 # **They will ask:** *The slides' network ends in softmax; does that matter?* Ours ends in logits, and softmax is
 # applied only where we show a probability. A later slide shows where the difference matters. *Can the sign be 0?* Yes,
@@ -222,8 +223,8 @@ figures.show_source(attacks.gradient_sign, attacks.input_gradient)
 # %% [markdown] tags=["core"] slideshow={"slide_type": "slide"}
 # ## Original, perturbation, adversarial example
 #
-# A perturbation has negative values, so we show 0.5 + δ/(2ε): grey means unchanged, white that red, green and blue
-# all rise by ε, black that all fall. Pure red means that only red rises, cyan that only red falls.
+# A perturbation has negative values, so we show 0.5 + δ/(2ε): grey means unchanged; a colour channel is bright where it
+# rises by ε, and dark where it falls.
 
 # %% tags=["core"]
 epsilon = 8 / 255
@@ -239,19 +240,20 @@ figures.show(
 # %% [markdown] tags=["core", "notes"] slideshow={"slide_type": "notes"}
 # <details><summary>Speaker notes</summary>
 #
-# These are the three images that the assignment asks for. Let the class look for speckles in the dark areas.
+# These are the three images that the assignment asks for. In the perturbation, pure red means that red rises while
+# green and blue fall. Let the class look for speckles in the dark areas.
 #
 # **They will ask:** *Why does the perturbation look like noise and not like the other class?* Each value moves by the
-# same amount, however small its slope, and a standard network's slopes hardly follow the object. 06 shows a network
-# whose perturbation does.
+# same amount, however small its slope, and a standard network's slopes follow the object only in part. 06 shows a
+# network whose perturbation follows it more closely.
 #
 # </details>
 
 # %% [markdown] tags=["core", "bet"] slideshow={"slide_type": "slide"}
 # ## Ten images
 #
-# The slides attack ten random test images with ε = 0.1 (25.5/255) and show three: automobile → truck, cat → deer,
-# frog → frog. We draw ten. How many will be **fooled**, that is, correct before and wrong after?
+# Like the slides, we attack ten random test images with ε = 0.1 (25.5/255). On how many is the network **fooled**:
+# correct before the attack, wrong after it?
 
 # %% tags=["core", "bet"]
 my_count = 10  # "an ε of 0.1 is plain to see, so every image is fooled"
@@ -271,10 +273,9 @@ def outcome(label, first, then):
 low, high = evaluation.wilson_interval(fooled.sum(), (first == labels[ten]).sum())
 figures.show(
     figures.attack_grid(images[ten], attacked, list(map(outcome, labels[ten], first, then)), 0.1),
-    "Ten test images under FGSM with ε = 25.5/255, with the prediction before it above and after it below. "
-    f"{(first == labels[ten]).sum()} are classified correctly before the attack, and {fooled.sum()} of these are "
-    f"fooled. Ten images do not give a precise rate (95% interval {low:.0%} to {high:.0%}). The perturbation δ is "
-    "magnified 5 times.",
+    "Ten test images under FGSM with ε = 25.5/255, with the prediction before the attack above that after it. On "
+    f"{fooled.sum()} of the {(first == labels[ten]).sum()} that are correct before it, the network is fooled. Ten images "
+    f"do not give a precise rate (95% interval {low:.0%} to {high:.0%}). The perturbation δ is magnified 5 times.",
 )
 
 # %% tags=["core", "bet"]
@@ -283,18 +284,20 @@ print(f"your bet: {my_count} of ten; fooled: {fooled.sum()}")
 # %% [markdown] tags=["core", "notes"] slideshow={"slide_type": "notes"}
 # <details><summary>Speaker notes</summary>
 #
-# Ten images are too few for an attack success rate: the 95% interval in the caption is tens of points wide. The next
-# slide takes about a thousand images, and all of them count. We fixed the seed, so you see the same ten each time.
+# The slides show three of their ten images: automobile → truck, cat → deer and frog → frog. Ten images are too few for
+# an attack success rate: the 95% interval in the caption is tens of points wide. The next slide uses about a thousand
+# images and counts all of them. We fixed the seed, so you see the same ten images each time.
 #
-# **They will ask:** *Why are some images still classified correctly at such a large ε?* FGSM tries one point per ε.
-# That this point is classified correctly says little about the points around it; PGD, two slides on, tries many.
+# **They will ask:** *Why are some images still classified correctly at such a large ε?* FGSM tries only one point for
+# each ε. If this point is classified correctly, that says little about the points around it; PGD, two slides on, tries
+# many.
 #
 # </details>
 
 # %% [markdown] tags=["core"] slideshow={"slide_type": "slide"}
 # ## How often? Accuracy against ε, with a control
 #
-# Would *any* change of this size fool the network? The control is **random-sign noise**: the same step along
+# Would *any* change of this size fool the network? The control is **random-sign noise**: a step of the same size along
 # signs drawn at random.
 
 # %% tags=["core"]
@@ -305,21 +308,21 @@ assert clean - at_8["FGSM"] > 2 * (clean - at_8["random-sign noise"]), "the dire
 figures.show(
     figures.accuracy_against_epsilon(curves, marked=8),
     f"Accuracy on {report['n']:,} test images of {dataset.title}, including those that are misclassified without an "
-    f"attack. At ε = 8/255 it falls from {clean:.1%} to {at_8['FGSM']:.1%} under FGSM and to "
-    f"{at_8['random-sign noise']:.1%} under random-sign noise (95% intervals of at most ± "
+    f"attack. It is {clean:.1%} on clean images; at ε = 8/255, it is {at_8['FGSM']:.1%} under FGSM and "
+    f"{at_8['random-sign noise']:.1%} under random-sign noise (95% intervals of at most ±"
     f"{100 * evaluation.ci_half_width(0.5, report['n']):.1f} points).",
 )
 
 # %% [markdown] tags=["core", "notes"] slideshow={"slide_type": "notes"}
 # <details><summary>Speaker notes</summary>
 #
-# State the difference at a named ε, because noise of a large ε lowers the accuracy as well. An optional section
-# computes FGSM's curve again (about ten seconds) and compares it with the record.
+# State the difference at a named ε, because noise with a large ε lowers the accuracy as well. An optional section
+# computes the FGSM curve again, which takes about ten seconds, and compares it with the record.
 #
-# **They will ask:** *How can accuracy fall below chance level?* A guess hits the true class in 10% of cases; an attack
-# steers away from it. *Are larger networks safer?* Standard ones are not: airbench, the most accurate network of this
-# series, has an accuracy near zero under PGD as well (optional section). Capacity helps once a network is adversarially
-# trained (Madry et al. 2018, arXiv:1706.06083, section 4).
+# **They will ask:** *How can accuracy fall below chance level?* A random guess hits the true class 10% of the time; an
+# attack steers away from it. *Are larger networks safer?* Standard ones are not: airbench, the most accurate network of
+# this series, has an accuracy near zero under PGD as well (optional section). Capacity helps once a network is
+# adversarially trained (Madry et al. 2018, arXiv:1706.06083, section 4).
 #
 # </details>
 
@@ -327,7 +330,8 @@ figures.show(
 # ## Many small steps: PGD
 #
 # **Projected gradient descent** (PGD; Madry et al., 2018) starts at a random point of the ℓ∞ ball, takes many small
-# FGSM steps, and projects back into the ball after each. Accuracy under an attack is called **robust accuracy**.
+# FGSM steps, and projects back into the ball after each. The accuracy under an attack is called **robust accuracy**.
+# **AutoAttack** combines four attacks.
 
 # %% tags=["core"]
 curves["PGD"] = report["PGD"]["levels"], report["PGD"]["accuracy"]
@@ -337,9 +341,9 @@ survived = np.average(report["survival"][16], weights=np.bincount(dataset.y_test
 back = round((curves["FGSM"][1][16] - survived) * report["n"])
 figures.show(
     figures.robustness_curves({"vgg3": curves}, marked=8),
-    f"The same {report['n']:,} images. At ε = 8/255 the accuracy is {under_pgd:.1%} under PGD (20 steps of ε/4, 5 "
+    f"On the same {report['n']:,} images at ε = 8/255, the accuracy is {under_pgd:.1%} under PGD (20 steps of ε/4, 5 "
     f"random starts) and {at_8['FGSM']:.1%} under FGSM. A larger ε is not always worse for the network: under FGSM, "
-    f"{back} of the images are classified correctly at 16/255 but not at some smaller ε.",
+    f"{back} of the images are classified correctly at 16/255, although some smaller ε fools the network on them.",
 )
 
 # %% [markdown] tags=["core", "notes"] slideshow={"slide_type": "notes"}
@@ -348,21 +352,21 @@ figures.show(
 # Accuracy under FGSM is an upper bound: a stronger attack can only lower it. A claim of robustness needs PGD at least,
 # and better still AutoAttack and an attack designed against the defence in question (06).
 #
-# **They will ask:** *Why "descent", if the loss rises?* The name is that of the general method; here it descends on
-# the negative loss. *Is PGD the strongest attack?* No. It approaches a local maximum of the loss in the ball;
-# AutoAttack (Croce and Hein 2020, arXiv:2003.01690) combines four attacks.
+# **They will ask:** *Why "descent", if the loss rises?* The name is that of the general method, which here minimises
+# the negative loss. *Is PGD the strongest attack?* No. PGD approaches a local maximum of the loss in the ball;
+# AutoAttack is due to Croce and Hein (2020, arXiv:2003.01690).
 #
 # </details>
 
 # %% [markdown] tags=["core"] slideshow={"slide_type": "slide"}
 # ## The slides' attack, reviewed
 #
-# | the listing | consequence | here |
+# | the slides' code | consequence | here |
 # | --- | --- | --- |
 # | does not clip | values outside [0, 1] | clip |
 # | casts the noise to `uint8` | −25 may become 231 | 0.5 + δ/(2ε) |
-# | takes squared error on softmax | gradient may vanish (next slide) | log-odds |
-# | declares ε = 2/255, runs 0.1 | readers quote the wrong one | one ε, stated |
+# | uses squared error on softmax | gradient vanishes at large logits | log-odds |
+# | declares ε = 2/255, uses 0.1 | readers quote the wrong ε | ε stated each time |
 # | draws images without a seed | not repeatable | seed |
 #
 # The step itself is correct.
@@ -381,13 +385,13 @@ figures.show(
 # %% [markdown] tags=["core"] slideshow={"slide_type": "slide"}
 # ## When float32 lies
 #
-# The cross-entropy −log p has the slope p − 1 in the true class's logit. Where this logit leads by about 17, p rounds
-# to 1 in float32. That slope becomes 0, tiny slopes of other logits remain, and the gradient changes its direction. No
-# warning appears. Our loss is the log-odds against the true class:
+# The cross-entropy −log p has the slope p − 1 in the true class's logit. Where this logit leads the others by about 17,
+# p rounds to 1 in float32. The slope becomes 0, only tiny slopes in other logits remain, and the gradient changes
+# direction without a warning. Our loss is the log-odds against the true class:
 #
 # $$\log \frac{1 - p}{p} = \log \sum_{j \ne y} e^{z_j} - z_y$$
 #
-# It rises with the cross-entropy, so exact arithmetic gives the same sign.
+# This loss rises with the cross-entropy, so exact arithmetic gives both the same sign.
 
 # %% tags=["core"] slideshow={"slide_type": "subslide"}
 lead = -attacks.log_odds(evaluation.logits(model, images), labels).numpy()  # of the true class over all others
@@ -403,29 +407,29 @@ at = {
 }
 exact = report.get("signs", {}).get("agreement", {}).get("log-odds", ())
 confirmed = (
-    f" (float64 confirms at least {np.floor(1000 * min(exact)) / 10:.1f}% of these on each image)" if exact else ""
+    f" (float64 confirms at least {np.floor(1000 * min(exact)) / 10:.1f}% of the latter on each image)" if exact else ""
 )
 assert min(exact, default=1) > 0.99, "the log-odds keep the sign"
 figures.show(
     figures.sign_agreement(lead, agreement, np.log(2**24)),
-    f"{rounded.sum()} of {len(images):,} images have p = 1 in float32. On them, textbook cross-entropy gives "
-    f"{agreement[rounded].mean():.0%} of the signs that the log-odds give{confirmed}; a coin flip would give 50%. "
-    f"Accuracy under FGSM at 8/255 and at 16/255 then appears to be {' and '.join(at['cross-entropy'])} instead of "
-    f"{' and '.join(at['log-odds'])}. Squared error on softmax yields {' and '.join(at['mse'])}.",
+    f"For {rounded.sum()} of {len(images):,} images, p = 1 in float32. On these, {agreement[rounded].mean():.0%} of "
+    f"the signs of textbook cross-entropy agree with those of the log-odds{confirmed}; with coin flips, 50% would. On "
+    f"all images, accuracy under FGSM at 8/255 and 16/255 then appears to be {' and '.join(at['cross-entropy'])} "
+    f"instead of {' and '.join(at['log-odds'])}. With squared error on softmax, it is {' and '.join(at['mse'])}.",
 )
 
 # %% [markdown] tags=["core", "notes"] slideshow={"slide_type": "notes"}
 # <details><summary>Speaker notes</summary>
 #
-# Why 17: float32 has 24 bits, so 1 − p is lost below about 2⁻²⁴, and ln 2²⁴ = 16.6. Just before that, 1 − p keeps so
-# few digits that some signs are wrong already. Such an evaluation makes a network appear more robust than it is,
-# precisely where the network is most confident.
+# Why 17? In float32, a number has 24 significant bits, so 1 − p is lost below about 2⁻²⁴, and ln 2²⁴ = 16.6. With a
+# slightly smaller lead, 1 − p keeps so few digits that some signs are already wrong. Such an evaluation makes a network
+# appear more robust than it is, precisely where the network is most confident.
 #
 # **They will ask:** *Do the libraries get this right?* Foolbox, CleverHans and ART differentiate the textbook
 # cross-entropy, so they agree with one another and share the error (optional section). *Would float64 help?* Yes, up to
-# a lead of about 37 (ln 2⁵³); the log-odds need no more memory or time. *Is the loss itself wrong?* Its value is off
-# by about 10⁻⁷ at most; what fails is the gradient. *Why is squared error nearly exact here?* Part of its slope in the
-# true logit, −Σpⱼ² over the other classes, does not round to 0 at once. With logits × 20 it fails on most images
+# a lead of about 37 (ln 2⁵³), but the log-odds need no additional memory or time. *Is the loss itself wrong?* Its value
+# is off by about 10⁻⁷ at most; what fails is the gradient. *Why is squared error nearly exact here?* Part of its slope
+# in the true logit, −Σpⱼ² over the other classes, does not round to 0 at once. With logits × 20 it fails on most images
 # (optional section).
 #
 # </details>
@@ -434,8 +438,8 @@ figures.show(
 # ## What we saw
 #
 # - **FGSM** takes one step of size ε along the sign of the loss's input gradient, then clips.
-# - **The sign** maximises the linearised loss; random-sign noise does far less harm.
-# - **Original, perturbation and adversarial image** show one case. A rate needs many images, an ε and a control.
+# - **The sign** maximises the linearised loss; random-sign noise does this network far less harm.
+# - **Original, perturbation and adversarial image** show one case; a rate needs many images, an ε and a control.
 # - **An attack looks weak** if it takes only one step, or if float32 spoils its gradient.
 #
 # Next: can a network be made robust? [06-defence](06-defence.ipynb)
@@ -455,7 +459,8 @@ figures.show(
 # ## Optional: compute the curve yourself
 #
 # The figures above read their numbers from the recorded report. The cell below attacks the same images again, which
-# takes about ten seconds, and compares. Each image needs one gradient, whatever the number of ε.
+# takes about ten seconds, and compares the results. Each image needs only one gradient, however many values of ε there
+# are.
 
 # %% tags=["optional"]
 first_test = slice(report["n"])
@@ -476,7 +481,7 @@ brightest = int(outside.mean(axis=(1, 2, 3)).argmax())
 # Through int16, because a float outside 0–255 has no defined uint8: here it wraps on every processor.
 wrapped = (255 * unclipped[brightest]).astype(np.int16).astype(np.uint8)
 noise = (25.5 * attacks.gradient_sign(model, images[ten], labels[ten])[brightest]).astype(np.int16).astype(np.uint8)
-print(f"{outside.mean():.1%} of all pixel values are outside [0, 1], in one image {outside[brightest].mean():.1%}")
+print(f"{outside.mean():.1%} of all pixel values are outside [0, 1]; in one image, {outside[brightest].mean():.1%} are")
 
 # %% tags=["optional"]
 looks = [wrapped, attacked[brightest], noise, figures.amplified((attacked - images[ten])[brightest], 0.1)]
@@ -484,15 +489,16 @@ titles = ["not clipped,\nwrapped by uint8", "clipped", "perturbation,\nwrapped b
 figures.show(
     figures.labelled_images(looks, titles, columns=4),
     "The same adversarial image without and with clipping, and its perturbation cast to uint8 and centred on grey. "
-    "Values below 0 wrap around to bright ones, values above 1 to dark ones. Of the perturbation, +25 becomes nearly "
-    "black and −25 nearly white, the wrong way round.",
+    "Values below 0 wrap around to bright ones, and values above 1 to dark ones. In the perturbation, +25 becomes "
+    "nearly black and −25 nearly white, which is the wrong way round.",
 )
 
 # %% [markdown] tags=["optional"] slideshow={"slide_type": "skip"}
 # ### The three losses on a very confident network
 #
 # Multiply the logits by 20. Every prediction stays the same, but most predictions now have a probability of exactly 1
-# in float32. The network is as vulnerable as before. With which losses does it appear more robust?
+# in float32. The network is as vulnerable as before. With which losses does it appear more robust on the first 500 test
+# images?
 
 # %% tags=["optional"]
 import warnings
@@ -511,7 +517,7 @@ for loss in attacks.LOSSES:
 
 # %% [markdown] tags=["optional"] slideshow={"slide_type": "skip"}
 # Both networks make the same prediction on every image, so any difference between the columns is an error of the
-# evaluation. Where such an error is taken for a defence, it is called **gradient masking** (06).
+# evaluation. A defence that relies on such an error is a case of **gradient masking** (06).
 #
 # ## Optional: is a more accurate network more robust?
 #
@@ -536,23 +542,24 @@ strong, slides = at_named["airbench"], at_named["vgg3"]
 assert strong["FGSM"] > slides["FGSM"] and max(strong["PGD"], slides["PGD"]) < 0.1, "as the caption says"
 figures.show(
     figures.robustness_curves(panels, named),
-    f"Accuracy against ε on the first {report['n']:,} test images of {dataset.title}. At ε = {named}/255 the accuracy "
+    f"Accuracy against ε on the first {report['n']:,} test images of {dataset.title}. At ε = {named}/255, the accuracy "
     f"of vgg3 is {slides['FGSM']:.1%} under FGSM, {slides['PGD']:.1%} under PGD and {slides['random-sign noise']:.1%} "
     f"under random-sign noise; that of airbench is {strong['FGSM']:.1%}, {strong['PGD']:.1%} and "
-    f"{strong['random-sign noise']:.1%}. By FGSM alone, airbench would pass for the more robust network; PGD shows "
-    "that neither is robust.",
+    f"{strong['random-sign noise']:.1%}. Judged by FGSM alone, airbench would pass for the more robust network; PGD "
+    "shows that neither is robust.",
 )
 
 # %% [markdown] tags=["optional"] slideshow={"slide_type": "skip"}
-# **How to read such curves.** Accuracy under FGSM is an *upper* bound for accuracy under a stronger attack. A curve
-# may rise again with ε, because a step that is too long can overshoot the misclassified region. State ε, the attack,
-# the number of images, and whether images that are misclassified without an attack count. Here they do.
+# **How to read such curves.** Accuracy under FGSM is an *upper* bound for accuracy under a stronger attack. A curve may
+# rise again with ε, because a step that is too long can overshoot the misclassified region. When you report such a
+# curve, state ε, the attack, the number of images, and whether images that are misclassified without an attack are
+# counted. Here they are.
 #
 # ### Random-sign noise on the most accurate network
 #
 # How much accuracy does `airbench` lose to random-sign noise, that is, without any attack? And does the grain of the
-# noise matter? Below, every pixel value still moves by 8/255, but all values of one colour within a square block move
-# together.
+# noise matter? In the table below, every pixel value moves by 8/255, but all values of one colour within a square block
+# move in the same direction.
 
 # %% tags=["optional"]
 networks = {"vgg3": model} | {
@@ -594,10 +601,10 @@ signal, added = noise_left(8 / 255, networks["fast"].layers[0])
 found = f"airbench loses {fine:.1f} points to fine noise and {coarse:.1f} to coarse noise of the same ε. "
 if whitened - control > 5:
     found += (
-        f"The first layer is the cause: fast loses {whitened:.1f} points, but only {control:.1f} if the same recipe "
-        "trains it with an ordinary first layer. The whitening layer amplifies what varies least in photographs, their "
-        f"fine detail, until its outputs vary by similar amounts. In {np.sum(added > signal)} of its {len(signal)} "
-        "filters, fine noise of this size is then stronger than the image."
+        f"The first layer is the cause: fast loses {whitened:.1f} points to fine noise, but only {control:.1f} if the "
+        "same recipe trains it with an ordinary first layer. The whitening layer amplifies what varies least in "
+        "photographs, their fine detail, until its outputs vary by similar amounts. In "
+        f"{np.sum(added > signal)} of its {len(signal)} filters, fine noise of this size then exceeds the image."
     )
 else:
     found += f"Whitening does no harm here: fast loses {whitened:.1f} points with it and {control:.1f} without."
@@ -606,8 +613,8 @@ print(found)
 # %% [markdown] tags=["optional"] slideshow={"slide_type": "skip"}
 # ## Optional: the minimal adversarial ε
 #
-# For each image, take the smallest ε at which FGSM fools the network. For some images none of our ε does, so this
-# number has no mean. A survival curve includes these images.
+# For each image, we look for the smallest ε at which FGSM fools the network. For some images, no ε that we try does, so
+# the mean of these numbers is undefined. A survival curve includes such images, too.
 
 # %% tags=["optional"]
 classes = np.array(report["survival"])
@@ -617,8 +624,8 @@ fell = f"It falls below one half at ε = {half}/255" if half else "It stays abov
 figures.show(
     figures.survival_curve(report["FGSM"]["levels"], overall, classes, data.CLASS_NAMES),
     f"The fraction of {report['n']:,} test images of {dataset.title} that are classified correctly without an attack "
-    f"and that FGSM fools at no ε up to the one shown. {fell} and is {overall[-1]:.1%} at ε = "
-    f"{report['FGSM']['levels'][-1]}/255. Grey lines are classes; the two that differ most are named.",
+    f"and under FGSM with every ε up to the one shown. {fell} and is {overall[-1]:.1%} at ε = "
+    f"{report['FGSM']['levels'][-1]}/255. Each grey line is a class; the two classes that differ most are named.",
 )
 
 # %% tags=["optional"]
@@ -640,16 +647,16 @@ same = (row, column) == (clean_row, clean_column)
 figures.show(
     figures.confusion(counts, data.CLASS_NAMES),
     f"The predictions of vgg3 on {counts.sum():,} test images of {dataset.title} under FGSM with ε = {named}/255. The "
-    f"most frequent error is {data.CLASS_NAMES[row]} → {data.CLASS_NAMES[column]}: {attacked_rate:.0%} of that "
-    f"class, compared with {clean_rate:.0%} without an attack. Without an attack, the most frequent error is "
+    f"most frequent error is {data.CLASS_NAMES[row]} → {data.CLASS_NAMES[column]}, with {attacked_rate:.0%} of that "
+    f"class, compared with {clean_rate:.0%} without an attack. Without one, the most frequent error on these images is "
     + ("the same." if same else f"{data.CLASS_NAMES[clean_row]} → {data.CLASS_NAMES[clean_column]}."),
 )
 
 # %% [markdown] tags=["optional"] slideshow={"slide_type": "skip"}
 # ## Optional: does an adversarial example transfer?
 #
-# An attacker without access to your network (**black box**) can attack a network of their own, the **surrogate
-# model**, and hope that the result **transfers**.
+# An attacker without access to your network (**black box**) can attack a network of their own, the **surrogate model**,
+# and hope that the result **transfers**. The table is for the first 400 test images.
 
 # %% tags=["optional"]
 some, some_labels = images[:400], labels[:400]
@@ -664,7 +671,7 @@ on = {
     for name, network in pair.items()
 }
 rows = [(made, *(f"{on[name][made]:.1%}" for name in pair)) for made in made_for]
-figures.show_table([f"FGSM computed on, ε = {named}/255", *(f"accuracy of {name}" for name in pair)], rows)
+figures.show_table([f"FGSM with ε = {named}/255, computed on", *(f"accuracy of {name}" for name in pair)], rows)
 
 # %% tags=["optional"]
 others = {"vgg3": "airbench", "airbench": "vgg3"}
@@ -677,8 +684,9 @@ for name, surrogate in others.items():
 # %% [markdown] tags=["optional"] slideshow={"slide_type": "skip"}
 # ## Optional: does the attack survive being saved?
 #
-# An image file stores whole intensity levels. If ε is a whole number of levels, FGSM's result consists of whole levels
-# as well, and saving changes nothing. With another ε, or with PGD, saving rounds each value.
+# An image file stores whole intensity levels. If ε is a whole number of levels, the result of FGSM consists of whole
+# levels as well, and saving changes nothing. With another ε, or with PGD, saving rounds each value. The next cell
+# compares both on 300 images.
 
 
 # %% tags=["optional"]
@@ -701,12 +709,12 @@ compare("PGD,  ε =    2/255", attacks.pgd(model, few, few_labels, 2 / 255, step
 
 # %% [markdown] tags=["optional"] slideshow={"slide_type": "skip"}
 # Rounding removes a step below half a level and turns one just above half a level into a whole level, which makes the
-# attack stronger. So rounding is not a defence.
-#
+# attack stronger. Rounding is therefore not a defence.
+# 
 # ## Optional: a library instead
 #
-# The assignment allows a library. Foolbox runs the same attack with the textbook cross-entropy. Does it find the same
-# signs?
+# The assignment allows you to use a library. Foolbox runs the same attack with the textbook cross-entropy. Does it find
+# the same signs?
 
 # %% tags=["optional"]
 import foolbox
@@ -727,19 +735,20 @@ assert same_values[unsure].min() > 0.99, "where the network is unsure, both atta
 # %% tags=["optional"]
 least = np.floor(1000 * same_values[unsure].min()) / 10
 print(f"{unsure.sum()} images have a lead below 10: on each, at least {least:.1f}% of the values agree")
-print(f"on {len(confident)} images fewer than 90% agree; the lead on these is at least {int(lead[confident].min())}")
+least_lead = int(lead[confident].min())
+print(f"on {len(confident)} images, fewer than 90% of the values agree; there, the lead is at least {least_lead}")
 for name, each in correct.items():
     print(f"accuracy at ε = 8/255 under FGSM by {name}: {np.mean(each):.2%}")
 
 # %% [markdown] tags=["optional"] slideshow={"slide_type": "skip"}
-# These are the confident predictions of "When float32 lies": there the library's cross-entropy has lost the true
-# class's part of the gradient. CleverHans and ART share this error, so agreement among libraries does not reveal it; a
-# copy of the network in float64 does.
+# The two disagree on the confident predictions of "When float32 lies": there, the library's cross-entropy has lost the
+# true class's part of the gradient. CleverHans and ART share this error, so agreement among libraries does not reveal
+# it; a copy of the network in float64 does.
 #
 # ## Optional: your own photograph
 #
 # Run the next cell, choose a file (JPEG, PNG, GIF, WebP, BMP or TIFF, up to about 10 MB), then run the cells that
-# follow. For a larger file, write its path into `my_path`. Without either, the cells use a test image.
+# follow. For a larger file, write its path into `my_path`. If you do neither, the cells use a test image.
 
 # %% tags=["optional"]
 import ipywidgets
@@ -756,7 +765,6 @@ from helpers.photographs import photograph
 
 my_path, test_image = None, 8
 centre = (0.5, 0.5)
-
 # ipywidgets 8 gives a tuple of dictionaries; ipywidgets 7, which Colab has, one dictionary by file name.
 files = upload.value
 if isinstance(files, dict):
@@ -768,15 +776,16 @@ if content:
     large, small = (photograph(content, name=my_name, side=side, centre=centre) for side in (256, 32))
 else:
     large = small = dataset.x_test[test_image]
+cut_out = f"{my_name}: the square that was cut out, and the same square with 32 × 32 pixels."
 figures.show(
     figures.labelled_images([large, small], ["the square", "as the network sees it"], columns=2),
-    f"{my_name}: the square that was cut out, and the same square with 32 × 32 pixels.",
+    cut_out if content else f"{my_name}, which has 32 × 32 pixels already, in place of a photograph of your own.",
 )
 
 # %% [markdown] tags=["optional"] slideshow={"slide_type": "skip"}
-# An untargeted attack needs a class to move away from. Enter it if your image shows one of the ten classes; with
-# `None`, the attack uses the predicted class. The network knows these ten classes only: it assigns a bicycle to one of
-# them as well, and may be confident.
+# An untargeted attack needs a class to move away from. Enter the true class if your image shows one of the ten; with
+# `None`, the attack uses the predicted class. The network knows only these ten classes: it assigns even a bicycle to
+# one of them, perhaps with confidence.
 
 # %% tags=["optional"]
 my_class = None  # or one of data.CLASS_NAMES, such as "cat"
@@ -791,7 +800,7 @@ FgsmExplorer(model, mine, np.array(label), image_names=[my_name])
 # ## Optional: your own network
 #
 # Any Keras classifier of 32 × 32 colour images with pixel values in [0, 1] will do; write its path into the next cell.
-# If yours expects another range, make the conversion its first layer (`keras.layers.Rescaling`): then ε keeps its
+# If yours expects another range, make the conversion its first layer (`keras.layers.Rescaling`), so that ε keeps its
 # meaning. A softmax at the end is recognised and removed, and a message says so.
 
 # %% tags=["optional"]
@@ -808,9 +817,12 @@ for message in {str(warning.message) for warning in said}:
 
 # %% [markdown] tags=["homework"] slideshow={"slide_type": "skip"}
 # ## Exercises
-#
-# **1. FGSM by hand.** Write `my_fgsm(images, labels, epsilon)` for `model` from `attacks.input_gradient`, which takes
-# and returns tensors. It must agree with `attacks.fgsm`.
+# 
+# In each exercise, write the function, then run the cell below it, which checks your function and gives a hint if
+# something is wrong.
+# 
+# **1. FGSM by hand.** Write `my_fgsm(images, labels, epsilon)`, which attacks `model` with the help of
+# `attacks.input_gradient`, a function that takes and returns tensors. It must agree with `attacks.fgsm`.
 
 
 # %% tags=["homework", "solution"] slideshow={"slide_type": "skip"} jupyter={"source_hidden": true}
@@ -831,9 +843,9 @@ assert agree > 0.99, f"{agree:.0%} of the values agree: does your step climb the
 print("correct: FGSM by hand agrees with attacks.fgsm")
 
 # %% [markdown] tags=["homework"] slideshow={"slide_type": "skip"}
-# **2. The attack success rate.** Write `success_rate(adversarial, images, labels)`: of the images that `model`
-# classifies correctly, the fraction that it misclassifies after the attack. Papers report this rate alongside robust
-# accuracy.
+# **2. The attack success rate.** Write `success_rate(adversarial, images, labels)`, which returns, of the images that
+# `model` classifies correctly, the fraction that it misclassifies after the attack. Papers report this rate alongside
+# robust accuracy.
 
 
 # %% tags=["homework", "solution"] slideshow={"slide_type": "skip"} jupyter={"source_hidden": true}
@@ -853,10 +865,10 @@ assert np.isclose(found, expected), f"got {found:.3f}, expected {expected:.3f}"
 print(f"correct: the success rate is {found:.1%} at ε = 2/255, where the accuracy is {is_right.mean():.1%}")
 
 # %% [markdown] tags=["homework"] slideshow={"slide_type": "skip"}
-# **3. Predict, then compute.** An attacker may not know the true labels and may attack the *predicted* labels instead.
-# First write your prediction into the docstring: will the accuracy at ε = 8/255 (always measured with the true labels)
+# **3. Predict, then compute.** An attacker who does not know the true labels can attack the *predicted* labels instead.
+# First, write your prediction into the docstring: will the accuracy at ε = 8/255 (always measured with the true labels)
 # be higher or lower than under an attack that knows the true labels, and which images make the difference? Then write
-# `accuracy_without_labels(images, labels, epsilon)`.
+# `accuracy_without_labels(images, labels, epsilon)`, which returns this accuracy.
 
 
 # %% tags=["homework", "solution"] slideshow={"slide_type": "skip"} jupyter={"source_hidden": true}
@@ -881,8 +893,8 @@ print(f"{luck} of {len(x)} images are classified correctly only because of the a
 
 # %% [markdown] tags=["homework"] slideshow={"slide_type": "skip"}
 # **4. Make it a frog.** With `targeted=True`, `labels` are the target classes, and FGSM *lowers* their loss. Write
-# `reached(target, images, labels, epsilon)`: of the images of *other* classes, the fraction that `model` predicts as
-# `target` after the attack. Why is it lower than the success rate of the untargeted attack?
+# `reached(target, images, labels, epsilon)`, which returns, of the images of *other* classes, the fraction that `model`
+# predicts as `target` after the attack. Why is this fraction lower than the success rate of the untargeted attack?
 
 
 # %% tags=["homework", "solution"] slideshow={"slide_type": "skip"} jupyter={"source_hidden": true}
@@ -902,7 +914,7 @@ found, expected = reached(frog, x, y, 8 / 255), down[y != frog].mean()
 assert not np.isclose(found, up.mean()), "this raises the loss of the target class: pass targeted=True"
 assert not np.isclose(found, down.mean()), "leave out the images that show the target already"
 assert np.isclose(found, expected), f"got {found:.3f}, expected {expected:.3f}"
-print(f"correct: {found:.1%} are predicted as frogs; an untargeted attack succeeds with eight more wrong classes")
+print(f"correct: {found:.1%} are predicted as frogs; an untargeted attack succeeds with any wrong class")
 
 # %% [markdown] tags=["homework"] slideshow={"slide_type": "skip"}
 # **5. PGD by hand.** Write `my_pgd(images, labels, epsilon, step_size, steps)` with your `my_fgsm`, starting at the

@@ -1,25 +1,25 @@
 # %% [markdown] tags=["core"] slideshow={"slide_type": "slide"}
 # # 06 · Can a network be made robust?
 #
-# **The question:** what makes a network harder to fool, what does it cost, and how would you know?
+# **The question:** what makes a network harder to fool, what does it cost, and how can you tell?
 #
-# Afterwards you can
+# Afterwards, you can
 #
 # - explain adversarial training and find its code,
 # - state its price,
 # - tell a robust network from one that only looks robust.
 #
-# **Before this:** [05-fgsm](05-fgsm.ipynb). **Time:** 10 minutes for the core.
+# **Before this:** [05-fgsm](05-fgsm.ipynb). **Time:** 10 minutes.
 
 # %% [markdown] tags=["core", "notes"] slideshow={"slide_type": "notes"}
 # <details><summary>Speaker notes</summary>
 #
-# The point: one simple defence works, it costs clean accuracy on CIFAR-10, and it is easy to believe in a defence that
-# does not work. Ask first: "How would you defend the network?" Common suggestions are to blur the image, to add noise, or
-# to hide the gradient.
+# The point: one simple defence works, though it costs clean accuracy on CIFAR-10; and people easily believe in defences
+# that do not work. First, ask: "How would you defend the network?" Common suggestions are to blur the image, to add
+# noise, or to hide the gradient.
 #
-# If you are short of time, show the figure of accuracy clean and under attack, then go to the three things to take
-# home. Running everything takes one to two minutes.
+# If you are short of time, show the figure of accuracies on clean images and under attack, then go to the three things
+# to take home. Running everything takes one to two minutes.
 #
 # **They will ask:** *Why not blur or compress the image first?* The attacker differentiates through the blur or
 # approximates its gradient. Of nine defences published at one conference, seven relied on such obstacles to the
@@ -54,9 +54,9 @@ print(f"recorded networks: {', '.join(names)}; the first {len(images):,} test im
 #
 # $$\min_\theta \; \sum_{(x,\,y)} \; \max_{\lVert\delta\rVert_\infty \le \varepsilon} L_\theta(x + \delta,\; y)$$
 #
-# θ are the weights. The inner maximum can only be approximated: `adversarial-fgsm` takes one step from a random start
-# (Wong, Rice and Kolter, 2020), `adversarial-pgd` three steps (after Madry et al., 2018). This code runs before each
-# training step:
+# Here, θ denotes the weights. The inner maximum can only be approximated: `adversarial-fgsm` takes one step from a
+# random start (Wong, Rice and Kolter, 2020), `adversarial-pgd` takes three (after Madry et al., 2018), both with ε =
+# 8/255. Each attack step costs one more forward and backward pass. This code runs before each training step:
 
 # %% tags=["core"]
 figures.show_source(training.adversarial_batch, attacks.ascend)
@@ -65,36 +65,37 @@ figures.show_source(training.adversarial_batch, attacks.ascend)
 # <details><summary>Speaker notes</summary>
 #
 # The point: this is data augmentation by an adversary. The loop is that of 03; the adversarial examples are new in each
-# step, because the weights have changed. A common wrong answer: "make adversarial examples once and add them to the
-# training set". The network then learns to classify those, and FGSM finds others.
+# step, because the weights have changed. A common wrong suggestion is "make adversarial examples once and add them to
+# the training set". The network would then learn to classify those, and FGSM would find others.
 #
-# Madry et al. took 7 steps of 2/255 within 8/255 on CIFAR-10; ours are 3 steps of 4/255.
+# On CIFAR-10, Madry et al. took 7 steps of 2/255 within 8/255; we take 3 steps of 4/255.
 #
-# **They will ask:** *How much longer does it take?* Each attack step costs one more forward and backward pass: one
-# step about doubles the work of an epoch, three steps about quadruple it. An optional section lists passes and recorded
-# times. *Why a random start?* "Immune to FGSM: robust?" shows what can happen without one.
+# **They will ask:** *How much longer does it take?* One attack step roughly doubles the work of an epoch, and three
+# steps roughly quadruple it. An optional section lists passes and recorded times. *Why a random start?* "Immune to
+# FGSM: robust?" shows what can happen without one.
 #
 # </details>
 
 # %% [markdown] tags=["core", "bet"] slideshow={"slide_type": "slide"}
 # ## What it costs, what it gains
 #
-# `standard-twin` is the network of `adversarial-fgsm`, trained by the same recipe without the attack. Take 100 clean
-# images that it classifies correctly. How many does `adversarial-fgsm` misclassify?
+# `standard-twin` is the same network as `adversarial-fgsm`, trained by the same recipe without the attack. Of 100
+# unperturbed images (**clean images**) that `standard-twin` classifies correctly, how many does `adversarial-fgsm`
+# misclassify?
 
 # %% tags=["core", "bet"]
-my_bet = 14  # on CIFAR-10, the difference of their accuracies in points
+my_bet = 14
 
 # %% tags=["core", "reveal"]
 pair = "standard-twin", "adversarial-fgsm"
 correct = {name: evaluation.predictions(networks[name], images) == labels for name in pair}
 paired = evaluation.paired_comparison(*correct.values())
 lost = 100 * paired.only_first / correct["standard-twin"].sum()
-print(f"of {correct['standard-twin'].sum()} images that standard-twin classifies correctly,")
-print(f"adversarial-fgsm misclassifies {paired.only_first}: {lost:.0f} of 100")
+print(f"Of {correct['standard-twin'].sum()} images that standard-twin classifies correctly, adversarial-fgsm")
+print(f"misclassifies {paired.only_first}, or {lost:.0f} of 100.")
 percent = [round(100 * found.mean(), 1) for found in correct.values()]
 change = f"{abs(percent[1] - percent[0]):.1f} points {'lower' if percent[1] < percent[0] else 'higher'}"
-print(f"it gains {paired.only_second} others; its accuracy of {percent[1]}% is {change} than {percent[0]}%")
+print(f"It gains {paired.only_second} others; its accuracy, {percent[1]}%, is {change} than the twin's, {percent[0]}%.")
 
 # %% tags=["core", "bet"]
 print(f"your bet: {my_bet} of 100; misclassified: {lost:.0f}")
@@ -135,9 +136,9 @@ drawn = {
 figures.show(
     figures.clean_vs_robust(drawn, level / 255),
     f"Accuracy on {where}, clean and under attack. Under PGD at ε = {level}/255, standard-twin has an accuracy of "
-    f"{before['PGD']:.1%} and adversarial-fgsm of {after['PGD']:.1%}. On clean images, that of adversarial-fgsm is "
-    f"{change}. This comparison is like for like; vgg3 differs in network and recipe, and adversarial-pgd had another "
-    f"number of epochs.{autoattack}",
+    f"{before['PGD']:.1%} and adversarial-fgsm of {after['PGD']:.1%}; on clean images, that of adversarial-fgsm is "
+    f"{change}. These two are compared like for like; vgg3 differs in network and recipe, and adversarial-pgd was "
+    f"trained for another number of epochs.{autoattack}",
 )
 
 # %% [markdown] tags=["core", "notes"] slideshow={"slide_type": "notes"}
@@ -145,20 +146,21 @@ figures.show(
 #
 # Read one row aloud with its numbers. The bet compares the two networks image by image: the difference of two
 # accuracies hides that some images are lost and others gained. PGD took 20 steps of ε/4 from 5 random starts. The two
-# adversarially trained networks had different numbers of epochs, so do not compare one step with three.
+# adversarially trained networks were trained for different numbers of epochs, so do not use them to compare one step
+# with three.
 #
-# **They will ask:** *Why does it cost accuracy?* Weak patterns that help on clean images can be reversed within the
-# ℓ∞ ball, so a robust network cannot rely on them (Tsipras et al. 2019, arXiv:1805.12152). On the sketches it costs
-# nothing: the shapes remain clear at 8/255. *Can the cost on CIFAR-10 be avoided?* Far more data reduces it; the
-# optional section "How far is that from the best?" names networks that still pay it.
+# **They will ask:** *Why does adversarial training cost accuracy?* Weak patterns that help on clean images can be
+# reversed within the ℓ∞ ball, so a robust network cannot rely on them (Tsipras et al. 2019, arXiv:1805.12152). On the
+# sketches, it costs nothing, because the shapes remain clear at 8/255. *Can the cost on CIFAR-10 be avoided?* Far more
+# data reduces it; the optional section "How far is that from the best?" names networks that still pay it.
 #
 # </details>
 
 # %% [markdown] tags=["core"] slideshow={"slide_type": "slide"}
 # ## Compare two networks
 #
-# The sliders attack both. Find an image on which `adversarial-fgsm` is correct at 8/255, then one on which it is wrong
-# without an attack.
+# The sliders attack both networks. Find an image on which `adversarial-fgsm` is correct at 8/255, then one on which it
+# is wrong without an attack.
 
 # %% tags=["core"]
 compared = {name: networks[name] for name in ("vgg3", "adversarial-fgsm")}
@@ -169,14 +171,14 @@ explorer
 # %% [markdown] tags=["core", "notes"] slideshow={"slide_type": "notes"}
 # <details><summary>Speaker notes</summary>
 #
-# Compare the two perturbations: that of the standard network looks like noise, that of the robust one often follows
-# the outline of the object. The robust network is also less confident. At 8/255 both adversarial images still show the
-# true class.
+# Compare the two perturbations: that of the standard network looks like noise, while that of the robust one often
+# follows the outline of the object. The robust network is also less confident. At 8/255, both adversarial images still
+# show the true class.
 #
 # If the sliders do not appear, continue: the figure before them gives the accuracies on all images.
 #
-# **They will ask:** *Does the robust network see as we do?* More than the other: its input gradients agree better with
-# what people perceive (Tsipras et al. 2019). Still, it misclassifies many images that people recognise.
+# **They will ask:** *Does the robust network see as we do?* More so than the standard one: its input gradients agree
+# better with what people perceive (Tsipras et al. 2019). Still, it misclassifies many images that people recognise.
 #
 # </details>
 
@@ -184,7 +186,7 @@ explorer
 # ## Immune to FGSM: robust?
 #
 # Another network is trained with FGSM at ε = 16/255 *without* a random start. In **catastrophic overfitting**, accuracy
-# under PGD falls to almost zero within an epoch or two while accuracy under FGSM rises. Does it happen here?
+# under PGD falls to almost zero within an epoch or two, while accuracy under FGSM rises. Does this happen here?
 
 # %% tags=["core"]
 overfitted = runs.load("catastrophic-overfitting", dataset.name)
@@ -203,38 +205,38 @@ collapsed = pgd[-1] < 0.05 and pgd[best] > 0.1 and fgsm[-1] > fgsm[best]
 
 # %% tags=["core"] slideshow={"slide_type": "subslide"}
 verdict = (
-    f"It happens: accuracy under PGD falls from {pgd[best]:.0%} after epoch {best + 1} to {pgd[-1]:.0%}, accuracy "
-    f"under FGSM rises to {fgsm[-1]:.0%}. The network withstands this one step, but not many small ones."
+    f"It happens: accuracy under PGD falls from {pgd[best]:.0%} after epoch {best + 1} to {pgd[-1]:.0%}, while "
+    f"accuracy under FGSM rises to {fgsm[-1]:.0%}. The network withstands this one step, but not many small ones."
     if collapsed
-    else f"On {dataset.title} it does not happen: at the end, accuracy is {pgd[-1]:.0%} under PGD and {fgsm[-1]:.0%} "
+    else f"On {dataset.title}, it does not happen: at the end, accuracy is {pgd[-1]:.0%} under PGD and {fgsm[-1]:.0%} "
     "under FGSM."
 )
 noisy, guessed_away = final["random-sign noise"], final["FGSM, predicted label"]
-expects = min(noisy, guessed_away) > final["clean"] + 0.02
-more = " Both exceed its clean accuracy: it has adapted to perturbations of this size." if expects else ""
+expects = noisy > final["clean"] + 0.02
+more = " Noise even raises its accuracy: the network has adapted to perturbations of this size." if expects else ""
 figures.show(
     figures.epochs_under_attack(overfitted.history, final),
     f"Accuracy on the first {len(few)} test images of {dataset.title} after each epoch, under attack with ε = "
-    f"{255 * trained_on:.0f}/255. {verdict} Diamonds, after training: clean {final['clean']:.0%}, random-sign noise "
-    f"{noisy:.0%}, FGSM with the predicted label {guessed_away:.0%}.{more}",
+    f"{255 * trained_on:.0f}/255. {verdict} The diamonds show accuracies after training: {final['clean']:.0%} clean, "
+    f"{noisy:.0%} under random-sign noise, and {guessed_away:.0%} under FGSM with the predicted label.{more}",
 )
 
 # %% [markdown] tags=["core"] slideshow={"slide_type": "fragment"}
 # Accuracy under FGSM does not prove robustness. An evaluation needs an attack that is stronger than the one in
-# training, and *adaptive*: designed against this very defence.
+# training, and *adaptive*: designed against this very defence. Our accuracies under PGD are only upper bounds.
 
 # %% [markdown] tags=["core", "notes"] slideshow={"slide_type": "notes"}
 # <details><summary>Speaker notes</summary>
 #
-# The common wrong answer: "FGSM fails, so there is no adversarial example nearby". FGSM looks at one corner of the ℓ∞
-# ball. After the collapse, the gradient at the image and the gradient near it have different directions (optional
-# cell).
+# A common wrong answer is "FGSM fails, so there is no adversarial example nearby". FGSM looks at only one corner of the
+# ℓ∞ ball. After the collapse, the gradient at the image and the gradient near it have different directions (see the
+# optional part).
 #
 # The diamonds show what the network has learned. FGSM with the predicted label tells the network nothing that it does
-# not know; the difference to FGSM with the true label is the **label leak** (Kurakin et al. 2017, arXiv:1611.01236).
+# not know; its difference from FGSM with the true label is the **label leak** (Kurakin et al. 2017, arXiv:1611.01236).
 #
 # **They will ask:** *How do you prevent it?* With a random start and a smaller ε, with noise in training (N-FGSM, de
-# Jorge et al. 2022, arXiv:2202.01181), or by early stopping on the accuracy of validation images under PGD (Wong et
+# Jorge et al. 2022, arXiv:2202.01181), or with early stopping by the accuracy under PGD on validation images (Wong et
 # al. 2020, arXiv:2001.03994).
 #
 # </details>
@@ -249,13 +251,13 @@ assert loss_to_noise < loss_to_fgsm / 4, "take home 2"
 # ## What we saw
 #
 # - **Adversarial training** attacks each batch and learns from the result.
-# - **Its price** is measured like for like: images lost and gained, and more work per epoch.
+# - **Its price**, measured like for like: some images are lost and others gained, and each epoch takes more work.
 # - **A network that only looks robust** withstands FGSM and fails under PGD.
 #
-# **Three things to take home from the lecture**
+# **Three things to take home**
 #
 # 1. A network can be accurate on clean images and wrong on nearly all adversarial ones.
-# 2. The perturbation is small but not random: noise of the same size does far less harm.
+# 2. The perturbation is small but not random: noise of the same size does `vgg3` far less harm.
 # 3. A claim of robustness needs a threat model, a control, and a strong, adaptive attack.
 #
 # Back to the beginning: [01-data](01-data.ipynb).
@@ -291,7 +293,7 @@ for name in names[1:]:
     epochs, minutes = record["recipe"]["epochs"], durations.seconds(name, dataset.name) / 60
     rows.append((name, record["parameters"], passes, epochs, f"{minutes:.0f}"))
 figures.show_table(["network", "parameters", "forward and backward passes per batch", "epochs", "minutes"], rows)
-print(f"minutes: all training steps, timed on one machine in one run ({durations.load()['machine']})")
+print(f"minutes: the time of all training steps, measured on one machine in one run ({durations.load()['machine']})")
 
 # %% [markdown] tags=["optional"] slideshow={"slide_type": "skip"}
 # ## Optional: accuracy against ε, standard and adversarially trained
@@ -308,8 +310,8 @@ figures.show(
 # %% [markdown] tags=["optional"] slideshow={"slide_type": "skip"}
 # ### How far is that from the best?
 #
-# [RobustBench](https://robustbench.github.io) ranks networks for CIFAR-10 at ε = 8/255 by AutoAttack (Croce and Hein,
-# 2020), on all test images with original pixels.
+# [RobustBench](https://robustbench.github.io) ranks networks for CIFAR-10 by their accuracy under AutoAttack (Croce and
+# Hein, 2020) at ε = 8/255, on all test images with their original pixels.
 #
 # | network | parameters | training | clean | AutoAttack |
 # | --- | ---: | --- | ---: | ---: |
@@ -317,18 +319,19 @@ figures.show(
 # | WideResNet-94-16, Bartoldson et al. 2024 | 366 million | 300 million synthetic images | 93.7% | 73.7% |
 # | the same with MeanSparse, Amini et al. 2024 | 366 million | – | 93.6% | 75.3% |
 #
-# The last row is a lesson in itself. 75.28% is the accuracy under plain AutoAttack; an attack adapted to the MeanSparse
-# layer lowers it to 73.10%, below the accuracy of the network that MeanSparse was added to, and RobustBench ranks the
-# entry by that number. Our networks have 0.66 million parameters and were trained within an hour on two processor
-# cores, and our numbers are for PGD; under AutoAttack they would be lower.
+# The last row is a lesson in itself. The 75.28% were measured under plain AutoAttack; an attack adapted to the
+# MeanSparse layer lowers the accuracy to 73.10%, below that of the network to which MeanSparse was added, and
+# RobustBench ranks the entry by this lower number. Our networks have 0.66 million parameters and were trained within an
+# hour on two processor cores. Besides, our numbers are for PGD; under AutoAttack, they would be lower.
 
 # %% [markdown] tags=["optional"] slideshow={"slide_type": "skip"}
-# ## Optional: the slope turns within the ℓ∞ ball
+# ## Optional: the gradient turns within the ℓ∞ ball
 #
-# FGSM is reliable where the loss is close to linear: there the gradient at the image and the gradient at a random
-# point of the ball have the same direction. Andriushchenko and Flammarion (*Understanding and Improving Fast
-# Adversarial Training*, 2020) measure this by the cosine between the two: 1 means the same direction, 0 means
-# orthogonal ones. We take each adversarially trained network at the ε with which it was trained.
+# FGSM is reliable where the loss is close to linear: there, the gradient at the image and the gradient at a random
+# point of the ball have nearly the same direction. Andriushchenko and Flammarion (*Understanding and Improving Fast
+# Adversarial Training*, 2020) measure this by the cosine of the angle between the two gradients: 1 means that they have
+# the same direction, 0 that they are orthogonal. We evaluate each adversarially trained network at the ε with which it
+# was trained.
 
 # %% tags=["optional"]
 def alignment(network, epsilon, count=500):
@@ -358,9 +361,9 @@ for name, (network, epsilon) in measured.items():
 # ## Optional: the label leak
 #
 # FGSM steps away from the *true* class, so the step itself carries information about it. A network can learn to read
-# the class from the step; then it is more accurate on adversarial examples than on clean images (Kurakin, Goodfellow
-# and Bengio, *Adversarial Machine Learning at Scale*, 2017). An attack on the predicted label tells the network
-# nothing new.
+# the class from the step; it is then more accurate on adversarial examples than on clean images (Kurakin, Goodfellow
+# and Bengio, *Adversarial Machine Learning at Scale*, 2017). An attack on the predicted label tells the network nothing
+# new.
 
 # %% tags=["optional"]
 fgsm_true = evaluation.accuracy(
@@ -375,13 +378,13 @@ print("the label leaks" if fgsm_true > clean_few and leak > 0.05 else f"no label
 # %% [markdown] tags=["optional"] slideshow={"slide_type": "skip"}
 # ## Optional: how a defence deceives its author
 #
-# Many published defences only make the gradient useless: **gradient masking**. Here is a simple example. Multiply the
-# logits by 50 and take the softmax: predictions stay the same, and nearly every probability becomes 0 or 1. The author
-# attacks the *probabilities*, finds that accuracy hardly falls, and publishes. An adaptive attacker takes the logits
-# before the factor.
+# Many published defences merely make the gradient useless, which is called **gradient masking**. Here is a simple
+# example. Multiply the logits by 50 and take the softmax: the predictions stay the same, and nearly every probability
+# becomes 0 or 1. The author attacks the *probabilities*, finds that most predictions remain correct, and publishes. An
+# adaptive attacker instead differentiates the logits, before they are multiplied.
 #
-# The cell below attacks both with FGSM and with PGD. What makes the difference, the number of steps or what is
-# differentiated?
+# The cell below attacks both the probabilities and the logits, with FGSM and with PGD. Which makes the difference on
+# the first 200 test images: the number of steps, or the function that is differentiated?
 
 # %% tags=["optional"]
 import warnings
@@ -411,18 +414,18 @@ assert remaining["logits"][0] < min(remaining["probabilities"]), "one good step 
 print(f"the gradient through the probabilities is zero everywhere for {stuck.sum()} of {len(stuck)} images")
 
 # %% [markdown] tags=["optional"] slideshow={"slide_type": "skip"}
-# Through the probabilities even PGD remains blind: more steps do not help where the gradient is zero. Through the
-# logits a single step already breaks the defence. Symptoms of gradient masking are that random-sign noise lowers
-# accuracy as much as FGSM, that more steps do not help, that some images remain correct at a large ε, or that a
-# transferred attack is stronger than a direct one (Athalye, Carlini and Wagner, *Obfuscated Gradients Give a False
-# Sense of Security*, 2018).
+# Through the probabilities, even PGD remains blind: more steps do not help where the gradient is zero. Through the
+# logits, a single step already breaks the defence. Symptoms of gradient masking are that random-sign noise lowers
+# accuracy as much as FGSM does, that more steps do not help, that some images are still classified correctly at a very
+# large ε, or that a transferred attack is stronger than a direct one (Athalye, Carlini and Wagner, *Obfuscated
+# Gradients Give a False Sense of Security*, 2018).
 
 # %% [markdown] tags=["homework"] slideshow={"slide_type": "skip"}
 # ## Exercises
 #
 # **1. Predict, then compute.** `adversarial-fgsm` was trained at ε = 8/255. Write your prediction into the docstring:
 # what fraction of its accuracy under FGSM at 8/255 remains at 16/255? Then write `fraction_left(network, images,
-# labels)`.
+# labels)`, which returns this fraction.
 
 # %% tags=["homework", "solution"] slideshow={"slide_type": "skip"} jupyter={"source_hidden": true}
 def fraction_left(network, images, labels):
@@ -441,8 +444,8 @@ print(f"correct: accuracy {at_8:.1%} at 8/255 and {at_16:.1%} at 16/255, so {fou
 
 # %% [markdown] tags=["homework"] slideshow={"slide_type": "skip"}
 # **2. Lost and gained.** Two networks with the same accuracy can be correct on different images. Write
-# `lost_and_gained(first, second, images, labels)`: how many images only `first` classifies correctly, and how many
-# only `second`.
+# `lost_and_gained(first, second, images, labels)`, which returns how many images only `first` classifies correctly, and
+# how many only `second` does.
 
 # %% tags=["homework", "solution"] slideshow={"slide_type": "skip"} jupyter={"source_hidden": true}
 def lost_and_gained(first, second, images, labels):
@@ -457,12 +460,12 @@ found = tuple(int(count) for count in lost_and_gained(first, second, images[:500
 assert found != (a.sum(), b.sum()), "these are all correct images of each network: leave out those that both get right"
 assert found != expected[::-1] or expected[0] == expected[1], "the other way round: begin with `first`"
 assert found == expected, f"got {found}, expected {tuple(map(int, expected))}; their difference is {a.sum() - b.sum()}"
-print(f"correct: {found[0]} lost, {found[1]} gained; the difference of {abs(found[0] - found[1])} images hides that")
+print(f"correct: {found[0]} lost, {found[1]} gained; the difference, {abs(found[0] - found[1])} images, hides this")
 
 # %% [markdown] tags=["homework"] slideshow={"slide_type": "skip"}
-# **3. Somebody else's attack.** Write `transfer(source, target, images, labels, epsilon)`: the accuracy of `target` on
-# FGSM examples computed on `source` (05, "does an adversarial example transfer?"). In which direction between vgg3 and
-# adversarial-fgsm does the attack transfer better?
+# **3. Somebody else's attack.** Write `transfer(source, target, images, labels, epsilon)`, which returns the accuracy
+# of `target` on adversarial examples that FGSM computed on `source` (see "does an adversarial example transfer?" in
+# 05). In which direction between vgg3 and adversarial-fgsm does the attack transfer better?
 
 # %% tags=["homework", "solution"] slideshow={"slide_type": "skip"} jupyter={"source_hidden": true}
 def transfer(source, target, images, labels, epsilon):
@@ -477,13 +480,15 @@ assert not np.isclose(found, evaluation.accuracy(first, moved["a"], y)), "judge 
 assert not np.isclose(found, swapped) or np.isclose(swapped, expected), "attack `source`, judge `target`"
 assert np.isclose(found, expected), f"got {found:.3f}, expected {expected:.3f}"
 clean_accuracies = [evaluation.accuracy(network, x, y) for network in (first, second)]
-print(f"correct: adversarial-fgsm has {found:.1%} under the attack on vgg3, {clean_accuracies[1]:.1%} without it;")
-print(f"vgg3 has {swapped:.1%} under the attack on adversarial-fgsm, {clean_accuracies[0]:.1%} without it")
+print(f"correct: adversarial-fgsm has an accuracy of {found:.1%} under the attack on vgg3 and of")
+print(f"{clean_accuracies[1]:.1%} without it; vgg3 has {swapped:.1%} under the attack on adversarial-fgsm and")
+print(f"{clean_accuracies[0]:.1%} without it")
 
 # %% [markdown] tags=["homework"] slideshow={"slide_type": "skip"}
 # **4. The worst of several attacks.** A network is robust on an image only if *every* attack fails. Write
-# `worst_case(network, attacked, labels)` for a list of arrays, each the same images after another attack: the fraction
-# of images on which the network is correct under all of them. AutoAttack counts in this way.
+# `worst_case(network, attacked, labels)`, where `attacked` is a list of arrays that hold the same images, each after a
+# different attack. It returns the fraction of images on which the network is correct under all attacks. AutoAttack
+# counts in this way.
 
 # %% tags=["homework", "solution"] slideshow={"slide_type": "skip"} jupyter={"source_hidden": true}
 def worst_case(network, attacked, labels):

@@ -98,7 +98,7 @@ def test_the_price_is_lower_or_higher_as_recorded_and_needs_a_standard_twin(walk
     twin, trained = (robustness.load(name, "sketches") for name in ("standard-twin", "adversarial-fgsm"))
     change = "lower" if trained["FGSM"]["accuracy"][0] < twin["FGSM"]["accuracy"][0] else "higher"
     _, words = walk(cells)
-    assert f"that of adversarial-fgsm is # points {change}# This comparison is like for like" in words
+    assert f"that of adversarial-fgsm is # points {change}# These two are compared like for like" in words
     exchange(monkeypatch, "standard-twin", "adversarial-fgsm")
     with pytest.raises(AssertionError, match="robust accuracy is gained"):
         walk(cells)

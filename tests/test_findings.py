@@ -64,19 +64,20 @@ def test_the_answers_follow_the_numbers():
         for variant in ("two-blocks", "glorot", "augmentation")
     )
     assert (
-        blocks.startswith("**supported**: two blocks: 2.9 ")
-        and "points worse; **no preference**: one block: " in blocks
+        blocks.startswith("**supported**: two blocks (2.9 ")
+        and "points worse); **no preference**: one block (" in blocks
     )
-    assert "four blocks: no difference larger than" in blocks
-    assert "1.36 times the multiply-adds and 2.37 times the parameters" in blocks
+    assert "four blocks (no difference larger than" in blocks
+    assert "1.36 times the multiply-adds and 2.37 times the parameters)" in blocks
     assert initial.startswith("**no preference**: Glorot")
-    assert initial.endswith(", with the same parameters and multiply-adds")
-    assert regularisation.startswith("**not supported**: augmentation: 3.") and "points better" in regularisation
+    assert initial.endswith(", with the same parameters and multiply-adds)")
+    assert regularisation.startswith("**not supported**: augmentation (3.") and "points better" in regularisation
     recap = findings.recap(results)
     assert (
-        "more accurate than its variants with two blocks." in recap and "**Not supported**: augmentation would" in recap
+        "less accurate with two blocks." in recap
+        and "**Not supported**: the slides' network would be more accurate with augmentation." in recap
     )
-    assert findings.costliest(findings.LABELS, results).startswith("costs the most of these: two blocks: ")
+    assert findings.costliest(findings.LABELS, results).startswith("the costliest of these: two blocks (")
     assert "Not answered" not in recap and "Undecided" not in recap
 
 
@@ -94,24 +95,24 @@ def test_few_runs_are_told_from_none():
     results = study(1, two_blocks=-3)
     partial = {name: results[name] for name in ("baseline", "one-block", "two-blocks")}
     recap, caption = findings.recap(partial), findings.caption(QUESTIONS, partial, "CIFAR-10")
-    assert "**Undecided**, in too few training runs: one block and two blocks." in recap
-    assert "**Not answered yet**, without a training run: four blocks" in recap
-    assert "Dots without an interval: a single run." in caption and "Filled dots" not in caption
+    assert "**Undecided** with one block or two blocks: there are too few training runs" in recap
+    assert "**Not answered yet** with four blocks, " in recap
+    assert "A dot without an interval is a single run." in caption and "filled dot" not in caption
     assert "Undecided: one block and two blocks; not trained: four blocks" in caption
-    assert "points in a single run; **not answered yet**: four blocks" in findings.answer(findings.LAYERS[0], partial)
+    assert "points in a single run); **not answered yet**: four blocks" in findings.answer(findings.LAYERS[0], partial)
     lowest = findings.costliest(findings.LABELS, partial)
-    assert lowest.startswith("lowest of the 2 of these that were trained, but not shown to be worse: two blocks")
-    assert findings.costliest(("glorot", "residual"), partial).startswith("no two networks")
+    assert lowest.startswith("the least accurate of the 2 of these that were trained, but not shown to be worse")
+    assert findings.costliest(("glorot", "residual"), partial).startswith("no two of these networks")
 
 
 def test_two_variants_that_change_places_change_the_text():
     before = study(glorot=-4, batch_norm=4)
     after = before | {"glorot": before["batch-norm"], "batch-norm": before["glorot"]}
     assert said(before) != said(after)
-    assert "**Not supported**: batch normalisation would" in said(before)
-    assert "**Not supported**: Glorot initialisation would" in said(after)
+    assert "would be more accurate with batch normalisation." in said(before)
+    assert "would be more accurate with Glorot initialisation." in said(after)
     costs = [findings.costliest(findings.LABELS, results) for results in (before, after)]
-    assert costs[0].startswith("costs the most of these: Glorot") and ": batch norm" in costs[1]
+    assert costs[0].startswith("the costliest of these: Glorot") and ": batch norm" in costs[1]
 
 
 def test_two_recorded_files_that_change_places_change_the_text(tmp_path):

@@ -62,7 +62,7 @@ HONEST = {
     "the generalisation gap, once it is named": r"generalisation gaps?|(?:a|is) narrow gap|narrow the gap|the gap of each",
     "a number that becomes half": r"images halve it|halves? the interval|half of the|(?:first|second) half",
     "several views, explained beside it": r"six views of (?:an|each test) image",
-    "what a screen or a file shows": r"key press to picture|a picture belongs into a file",
+    "what a screen or a file shows": r"key press to picture|a picture belongs in a file",
     "the verb": r"(?:make|be|made) sure|shares? (?:one|a|its|their) (?:colou?r|scale)",
 }
 
@@ -326,7 +326,7 @@ def test_a_term_in_the_wrong_place_is_noticed(entry, wrong):
 def test_each_symbol_is_used_where_its_row_says():
     table = (cells.NOTEBOOKS / "glossary.md").read_text(encoding="utf-8").split("## Symbols")[1].split("## Glossary")[0]
     rows = re.findall(r"^\| (?!symbol|---)(.+?) \| .+? \| \[.+?\]\(([\w-]+)\.ipynb\) \|$", table, re.MULTILINE)
-    assert len(rows) == 14
+    assert len(rows) == 17
     latex = {r"\varepsilon": "ε", r"\delta": "δ", r"\nabla": "∇", r"\eta": "η", r"\mu": "μ", r"\sqrt": "√"}
     latex |= {r"\lVert": "‖", r"\rVert_\infty": "‖∞", r"\rVert": "‖", r"\operatorname{sign}": "sign"}
     for symbol, name in rows:

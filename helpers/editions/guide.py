@@ -8,40 +8,42 @@ from . import attack, cells, pages, schedule
 # What to leave out, by the minute at which a lecturer looks at the clock.
 CUTS = {
     30: (
-        "03 has begun",
-        "show the recorded curves of 03 instead of the training run, then the generalisation gap (saves 5)",
+        "Has 03 begun?",
+        "show the recorded curves of 03 instead of the training run, then the generalisation gap (saves 5 minutes)",
     ),
     50: (
-        "05 has begun",
-        "in 05 keep the sliders, why the sign and the control; leave out the slides' attack (saves 6)",
+        "Has 05 begun?",
+        "keep the sliders, why the sign and the control in 05, and leave out the slides' attack (saves 6 minutes)",
     ),
     65: (
-        "06 begins",
-        "show only the figure of clean accuracy and accuracy under attack, then the three things to take home (saves 5)",
+        "Does 06 begin?",
+        "show only the figure of accuracies on clean images and under attack, then the three things to take home (saves "
+        "5 minutes)",
     ),
 }
 BEFORE = (
-    "The day before: <code>make data</code>, then <code>make lecture</code>; run 01 and 03 once on the machine that you "
-    "will use. Afterwards nothing needs a network.",
-    "In the lecture hall: <code>make lecture</code>; browser in full screen (F11), zoom 100% on a screen of 1280×720, 150% "
-    "on one of 1920×1080, light theme. Run the first two cells of 01 before people come in.",
-    "Shift+Enter runs a cell and moves to the next, folded cells included, which the arrow keys skip. Set each bet to what "
-    "the class says before you run the answer. + and − change ε on slides; in a notebook use the arrow keys on its slider.",
-    "If Jupyter fails: <code>make slides</code> and <code>make site</code>, written the day before, need no kernel.",
+    "The day before: run <code>make data</code>, then <code>make lecture</code>, and run 01 and 03 once on the machine that "
+    "you will use. Afterwards, nothing needs a network.",
+    "In the lecture hall: run <code>make lecture</code>; set the browser to full screen (F11), to a zoom of 100% on a screen "
+    "of 1280×720 or 150% on one of 1920×1080, and to the light theme. Run the first two cells of 01 before people come in.",
+    "Shift+Enter runs a cell and moves to the next, even to a folded one, which the arrow keys would skip. Set each bet to "
+    "what the class says before you run the answer. On slides, + and − change ε; in a notebook, use the arrow keys on its "
+    "slider.",
+    "If Jupyter fails, show what <code>make slides</code> and <code>make site</code> wrote the day before: it needs no kernel.",
 )
 QUESTIONS = {
-    "Why max pooling, if the study does not favour it?": "Because the slides chose it; read from 02's table whether anything "
-    "measured speaks against it. “No difference” is a result: the interval says how large one could still be.",
+    "Why max pooling, if the study does not favour it?": "Because the slides chose it; 02's table says whether any "
+    "measurement speaks against it. “No difference” is a result: the interval says how large a difference could still be.",
     "I can see the change at 8/255.": "Yes, in dark, even areas. The claim is not that nobody sees the change, but that "
     "nobody would choose another class: the image still shows the same object.",
-    "Does it work with printed images or real objects, too?": "Yes, with attacks that are made for changing angle, light and camera "
+    "Does it work with printed images or real objects, too?": "Yes, with attacks that allow for changes of angle, light and camera "
     "(Athalye et al. 2018, Eykholt et al. 2018). One FGSM step with a small ε often does not survive a camera.",
-    "Are larger networks safer?": "Not by themselves: without adversarial training they fall to the same attack. With it, "
+    "Are larger networks safer?": "Not by themselves: without adversarial training, they fall to the same attack. With it, "
     "more capacity helps.",
     "Why are networks so linear?": "Convolution is linear and ReLU piecewise linear, and architectures are chosen to be "
     "easy to train. With 3,072 inputs, many small changes along the gradient's signs add up.",
-    "Can the attacker do without the network?": "Yes: an adversarial example for one network often fools another "
-    "(a surrogate), and queries alone can do as well (black-box attacks).",
+    "Can the attacker do without the network?": "Yes: an adversarial example computed on one network (a surrogate) often "
+    "fools another, and queries alone can be enough (black-box attacks).",
 }
 STYLE = """@page { size: A4; margin: 11mm 12mm; }
 body { font: 8.6pt/1.32 system-ui, sans-serif; color: #111; margin: 0 auto; max-width: 186mm; }
@@ -74,7 +76,7 @@ def eve(begin, numbers):
     end = schedule.LECTURE
     rows.append((f"<b>{schedule.clock_time(begin, end)}</b> ({end}–{end + schedule.QUESTIONS})", "", "questions", ""))
     cuts = [
-        f"<b>{schedule.clock_time(begin, minute)}, minute {minute}: {where}?</b> If not: {what}."
+        f"<b>{schedule.clock_time(begin, minute)}, minute {minute}: {where}</b> If not, {what}."
         for minute, (where, what) in CUTS.items()
     ]
     asked = "".join(f"<dt>{question}</dt><dd>{answer}</dd>" for question, answer in QUESTIONS.items())
@@ -102,10 +104,10 @@ def expected():
         f"{runs.SLIDES['train']:.2%} and {runs.SLIDES['test']:.2%}",
         f"<code>fast</code>: {_percent(runs.accuracy(fast))} of the test images after "
         f"{durations.in_words(durations.seconds('fast', name))}",
-        f"at ε = 8/255 vgg3 keeps {_percent(one['FGSM'])} under FGSM, {_percent(one['random-sign noise'])} under random-sign "
+        f"vgg3 at ε = 8/255: {_percent(one['FGSM'])} under FGSM, {_percent(one['random-sign noise'])} under random-sign "
         f"noise, {_percent(one['PGD'])} under PGD",
-        f"adversarial-fgsm: {_percent(other['clean'])} clean, {_percent(other['FGSM'])} under FGSM, {_percent(other['PGD'])} "
-        "under PGD",
+        f"adversarial-fgsm: {_percent(other['clean'])} on clean images, {_percent(other['FGSM'])} under FGSM, "
+        f"{_percent(other['PGD'])} under PGD",
     ]
 
 

@@ -14,8 +14,8 @@ from .schedule import SECTIONS
 
 PRIVATE = ".lab"  # inside the folder: settings of this server alone
 APPENDIX = {
-    "optional": "# Appendix: optional cells\n\nThe lecture ends above. These cells need those of the lecture to have run.",
-    "homework": "# Appendix: homework\n\nExercises, with their solutions folded.",
+    "optional": "# Appendix: optional cells\n\nThe lecture ends above. Run its cells before you run these.",
+    "homework": "# Appendix: homework\n\nThe exercises, with their solutions folded.",
 }
 # Read from the last row at 1280×720; a wider screen has room for larger figures.
 SETTINGS = {

@@ -93,13 +93,13 @@ def _index(books, where):
     heading = (cells.ROOT / "README.md").read_text(encoding="utf-8").splitlines()[0]
     about = (
         "The notebooks of one lecture, with everything that they print and draw. No page needs a network, and the sliders "
-        "compute in the page. Answers are folded under their questions: bet first."
+        "compute in the page. Answers are folded under their questions, so bet first."
     )
     lines = [heading, about, "## The notebooks"]
     for name, book in books.items():
         title, question = cells.opening(book)
         lines.append(f"**[{title}]({name}.html)**  \n{question[0].upper()}{question[1:]}")
-    lines += ["## Beside the notebooks", f"[Attack an image, or a photograph of your own]({where}{attack.NAME})"]
+    lines += ["## Further pages", f"[Attack an image, or a photograph of your own]({where}{attack.NAME})"]
     lines += ["[What you need, symbols, and a glossary](glossary.html)"]
     if where:  # the teachers' index
         lines += ["[Exam questions, with answers](exam.html)", "## For the class's phones", attack.qr_code()]

@@ -27,8 +27,8 @@ You need Python 3.11 to 3.13. In a terminal, in this folder:
     .venv/bin/python -m pip install -r requirements.txt       then .venv\\Scripts\\python)
     .venv/bin/python -m jupyterlab 01-data.ipynb
 
-Run a notebook's cells from top to bottom. An exercise has a cell to write in, and below it a cell that checks what you
-wrote: it is silent or prints a result where your solution is correct, and says what to look at where it is not.
+Run a notebook's cells from top to bottom. Each exercise has a cell to write in and, below it, a cell that checks what
+you wrote. If your solution is correct, the check is silent or prints a result; if not, it says what to look at.
 """
 
 

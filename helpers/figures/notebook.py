@@ -100,11 +100,12 @@ class LiveCurve:
         self._redraw("training in progress")
 
     def _finish(self, begin):
-        text = f"{begin} {self.step} batches and {time.perf_counter() - self.begin:.0f} seconds."
+        text = f"{begin} {self.step} batches and {time.perf_counter() - self.begin:.0f} seconds"
         if self.points:
-            text += f" Training loss: {self.points[0][1]:.2f} at first, {self.points[-1][1]:.2f} at the end."
+            text += f", the training loss has gone from {self.points[0][1]:.2f} to {self.points[-1][1]:.2f}"
+        text += "."
         if self.tests:
-            text += f" Test accuracy after the last epoch: {self.tests[-1][2]:.0%}."
+            text += f" After the last epoch, the test accuracy is {self.tests[-1][2]:.0%}."
         self._redraw(text)
         _caption(text)
 
