@@ -274,8 +274,9 @@ low, high = evaluation.wilson_interval(fooled.sum(), (first == labels[ten]).sum(
 figures.show(
     figures.attack_grid(images[ten], attacked, list(map(outcome, labels[ten], first, then)), 0.1),
     "Ten test images under FGSM with ε = 25.5/255, with the prediction before the attack above that after it. On "
-    f"{fooled.sum()} of the {(first == labels[ten]).sum()} that are correct before it, the network is fooled. Ten images "
-    f"do not give a precise rate (95% interval {low:.0%} to {high:.0%}). The perturbation δ is magnified 5 times.",
+    f"{fooled.sum()} of the {(first == labels[ten]).sum()} that are correct before it, the network is fooled. Ten "
+    f"images do not give a precise rate (95% interval {low:.0%} to {high:.0%}). The perturbation δ is magnified 5 "
+    "times.",
 )
 
 # %% tags=["core", "bet"]
