@@ -14,9 +14,9 @@ from pathlib import Path
 
 import numpy as np
 
-# Arrays that could not be kept, by name and state, while somebody holds them: a cell that is run again needs no second
-# ones.
-_NOT_KEPT = weakref.WeakValueDictionary()
+# Records while somebody holds them, by path and state, and for a map also by the state of its file: a cell that is run
+# again needs no second one, and a second map would count as memory of this process once more.
+_HELD = weakref.WeakValueDictionary()
 
 
 def folder():
@@ -55,7 +55,7 @@ def _mapped(path, dtype, state):
             if hashlib.sha256(record.view("u1")).hexdigest() != seal["sha256"]:
                 return None
             _seal(path, seal | {"file": file_state})
-        return record
+        return _HELD.setdefault((path, state, *file_state), record)
     except (OSError, ValueError, KeyError, TypeError):  # no file, or a broken one
         return None
 
@@ -66,14 +66,14 @@ def _made(path, dtype, state, fill):
         kept = path and _locked(path, stack)
         if kept and (record := _mapped(path, dtype, state)) is not None:  # another process has just made it
             return record
-        record = _NOT_KEPT.get((path, state))
+        record = _HELD.get((path, state))
         if record is None:
             record = np.zeros(1, dtype)
             fill({key: record[key][0] for key in dtype.names})
             record.flags.writeable = False
         if kept and _keep(path, record, state) and (mapped := _mapped(path, dtype, state)) is not None:
             return mapped
-    _NOT_KEPT[path, state] = record
+    _HELD[path, state] = record
     return record
 
 

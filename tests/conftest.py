@@ -9,6 +9,7 @@ import tarfile
 import tempfile
 
 import cifar10_files
+import memory
 import pytest
 
 os.environ["LECTURE_DOWNLOAD"] = "0"
@@ -28,8 +29,23 @@ def pytest_collection_modifyitems(items):
     items.sort(key=lambda item: places.get(item.path.stem, len(places)))
 
 
+class NotebookMemory:
+    """The cell with which a notebook's kernel goes beyond what the project promises fails. nbval runs all cells."""
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_call(self, item):
+        from helpers import check
+
+        done = yield
+        if sys.platform == "linux" and (kernel := getattr(item.parent, "kernel", None)):
+            size = memory.peak(kernel.km.provisioner.pid)
+            assert size < check.MEMORY, f"this notebook has taken {size / 1e9:.2f} GB"
+        return done
+
+
 def pytest_configure(config):
     """Give every process of this run one temporary folder, which goes when the run ends."""
+    config.pluginmanager.register(NotebookMemory())
     if hasattr(config, "workerinput"):  # a worker of pytest-xdist inherits it
         return
     scratch = tempfile.TemporaryDirectory(prefix="lecture-", ignore_cleanup_errors=True)

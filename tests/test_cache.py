@@ -53,6 +53,7 @@ def test_made_once_and_mapped_read_only(make, tmp_path):
         "flag": ("bool", (1,)),
     }
     assert all(is_mapped(array) and type(array) is np.ndarray for array in (*first.values(), *second.values()))
+    assert first["images"].ctypes.data == second["images"].ctypes.data, "one map: two would count twice as memory"
     with pytest.raises(ValueError, match="read-only"):
         first["labels"][0] = 1
     assert set(files(tmp_path / "cache")) - {"things.lock"} == {"things.bin", "things.json"}
