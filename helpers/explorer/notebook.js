@@ -58,9 +58,14 @@ function adoptSliders(el) {
     if ([cell, cell?.nextElementSibling].some((one) => one?.classList.contains("jp-mod-active"))) {
       box.scrollIntoView({ block: "nearest" });
     }
-    for (const [place, name] of [["image", "image"], ["epsilon", "ε"]]) {
-      box.querySelector(`.fgsm-${place} [role=slider]`)?.setAttribute("aria-label", name);
-    }
+    const name = () => {
+      for (const [place, name] of [["image", "image"], ["epsilon", "ε"]]) {
+        box.querySelector(`.fgsm-${place} [role=slider]`)?.setAttribute("aria-label", name);
+      }
+    };
+    name();
+    // VS Code draws them after the view, and says after that which is which.
+    new MutationObserver(name).observe(box, { childList: true, subtree: true, attributeFilter: ["class"] });
   }).observe(el);
 }
 
