@@ -252,14 +252,6 @@ def test_core_alone_and_cells_again_in_any_order(path, classroom, monkeypatch):
             run_cell(index)
 
 
-def test_tensorflow_takes_of_a_gpu_only_what_it_needs():
-    program = "import os, helpers.backend; print(os.environ['TF_FORCE_GPU_ALLOW_GROWTH'])"
-    outer = {name: value for name, value in os.environ.items() if name != "TF_FORCE_GPU_ALLOW_GROWTH"}
-    for given, expected in (({}, "true"), ({"TF_FORCE_GPU_ALLOW_GROWTH": "false"}, "false")):
-        environment = outer | given | {"PYTHONPATH": str(ROOT)}
-        assert subprocess.check_output([sys.executable, "-c", program], env=environment, text=True).strip() == expected
-
-
 @contextmanager
 def kernel(path, folder):
     """A real kernel that works in `folder` on the notebook `path`: its client, and a function that runs one cell."""
