@@ -160,7 +160,7 @@ figures.show(
 
 # %% [markdown] tags=["core"] slideshow={"slide_type": "fragment"}
 # An image consists of 32 × 32 × 3 = 3,072 integers from 0 to 255. We divide them by 255; otherwise, the same training
-# recipe fails within a few steps.
+# recipe would fail within a few steps.
 
 # %% [markdown] tags=["core", "notes"] slideshow={"slide_type": "notes"}
 # <details><summary>Speaker notes</summary>

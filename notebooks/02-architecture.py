@@ -144,10 +144,10 @@ assert budget.epochs == {"cifar10": 16, "sketches": 8} and len(ablations.VARIANT
 # %% [markdown] tags=["core"] slideshow={"slide_type": "slide"}
 # ## An ablation study
 #
-# An **ablation study** changes one choice, retrains the network by the same recipe, and compares the results: here,
-# accuracies on the **validation set** over several **seeds** (other initial weights, another order of the images). In
-# at least 95 of 100 such studies, all intervals contain the true differences; they allow for other seeds and other
-# validation images. Where an interval contains 0, the study shows **no difference**, and bounds how large one could be.
+# An **ablation study** changes one choice, retrains the network by the same recipe, and compares results: here,
+# accuracies on the **validation set** over several **seeds** (other initial weights and image orders). In at least 95
+# of 100 such studies, all intervals contain the true differences; they allow for other seeds and other validation
+# images. Where an interval contains 0, the study shows **no difference**, and bounds how large one could be.
 #
 # | change | what it means |
 # | --- | --- |
@@ -221,8 +221,8 @@ print(findings.costliest(choices, study))
 #
 # - *Why keep max pooling if the study does not favour it?* Because the slides, like VGG, chose it. The table says
 #   whether any measurement speaks against it. Springenberg et al. 2015 (arXiv:1412.6806) found that strided
-#   convolutions can replace it; they added such convolutions, whereas our variant gives an existing one a stride of 2,
-#   which also cuts its work.
+#   convolutions can replace max pooling; they added such convolutions, whereas our variant gives an existing one a
+#   stride of 2, which also cuts its work.
 # - *Why not more layers?* The table shows two ways to add layers, a fourth block and four convolutions per block, and
 #   what they cost. Much deeper plain networks get worse, even on their training images (He et al. 2016,
 #   arXiv:1512.03385).
@@ -240,8 +240,8 @@ Markdown(f"## What the study says\n\n{findings.recap(study)}")
 # %% [markdown] tags=["core", "notes"] slideshow={"slide_type": "notes"}
 # <details><summary>Speaker notes</summary>
 #
-# Read the lines aloud, and let the class say what they would do about each. The lines are written from the records, so
-# they change when training runs are added.
+# Read the lines aloud, and let the class say what they would do about each. The lines are generated from the records,
+# so they change when training runs are added.
 #
 # **They will ask:** *Which choice would you change, then?* Change a choice that is listed as not supported, unless the
 # more accurate variant is too expensive. Where the study shows no difference, take the cheaper network: it is as good,
@@ -500,7 +500,7 @@ assert shrink["He"] < 4 and shrink["Glorot"] > 10 * shrink["He"]
 # ## Optional: dropout has two modes
 #
 # In training, a dropout layer with rate 0.2 sets each value to 0 with a probability of 20%, anew for every image and
-# step, and divides the others by 0.8, so that their mean stays the same on average. Outside training, it does nothing.
+# step, and divides the others by 0.8, so that the mean stays the same on average. Outside training, it does nothing.
 
 # %% tags=["optional"] slideshow={"slide_type": "skip"}
 keras.utils.set_random_seed(0)  # dropout layers draw their seeds when they are made

@@ -120,7 +120,7 @@ assert np.abs(smooth[8:, 1]).max() < np.abs(plain[8:, 1]).max() and left["moment
 # the curvatures of such networks differ by far more (Sagun et al. 2017, arXiv:1706.04454).
 #
 # **They will ask:** *Then why not momentum 0.99?* It overshoots and swings back and forth for long: try
-# `descend(0.99)`. (On this toy loss even 0.9 overshoots, but the learning rate of our network is far smaller.) *What
+# `descend(0.99)`. (On this toy loss, even 0.9 overshoots, but the learning rate of our network is far smaller.) *What
 # about Adam?* Adam also divides each weight's step by the size of its recent gradients (Kingma and Ba 2015,
 # arXiv:1412.6980). The slides use SGD; for image networks both are common.
 #
@@ -184,8 +184,8 @@ if dataset.name == "cifar10":  # as the text says: it ends where the training ac
 #
 # **They will ask:** *What would narrow the generalisation gap?* More images, augmentation, or stronger regularisation;
 # an optional section of 02 gives the gap of each variant. *Were the slides' 98.79% measured with dropout on or off?*
-# They do not say; we assume that it was off. *Is a rising test loss overfitting?* It is one sign of it: what the
-# network learns after that point helps only on the training images, or makes its errors more confident.
+# They do not say; we assume that it was off. *Is a rising test loss overfitting?* It is one sign of overfitting: what
+# the network learns after that point helps only on the training images, or makes the network's errors more confident.
 #
 # </details>
 
@@ -193,13 +193,13 @@ if dataset.name == "cifar10":  # as the text says: it ends where the training ac
 # ## When to stop?
 #
 # **Early stopping** keeps the weights of the epoch with the lowest *validation* loss. The test set must not decide: the
-# best of many noisy measurements is partly luck. We choose nothing by the orange test curve.
+# best of many noisy measurements is partly luck. We base no choice on the orange test curve.
 
 # %% [markdown] tags=["core", "notes"] slideshow={"slide_type": "notes"}
 # <details><summary>Speaker notes</summary>
 #
-# Ask which curve on the last slide one may use to decide when to stop. (None of them: the slide has no validation
-# curve.)
+# Ask which curve on the previous slide one may use to decide when to stop. (None of them, because it shows no
+# validation curve.)
 #
 # **They will ask:** *Here, the last epoch was (nearly) the best for accuracy. So where is the harm?* In this run, there
 # is little, but you can know that only by looking at the test set, and an accuracy that was used for a choice no longer
@@ -427,8 +427,8 @@ improvements.append(("airbench, averaged\nover six views", previous, with_views)
 # %% tags=["optional"] slideshow={"slide_type": "skip"}
 figures.show(
     figures.cumulative_improvements(improvements),
-    f"Test accuracy on {dataset.title}, from {improvements[0][2]:.1%} to {with_views:.1%}. The numbers in brackets are "
-    "the gains over the row above, in points.",
+    f"Test accuracies on {dataset.title}, from {improvements[0][2]:.1%} to {with_views:.1%}. The numbers in brackets "
+    "are the gains over the row above, in points.",
 )
 
 # %% [markdown] tags=["optional"] slideshow={"slide_type": "skip"}

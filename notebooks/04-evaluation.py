@@ -79,8 +79,9 @@ figures.show(
 # for 7 of 8 images it would reach beyond 100%. Source: Wilson, *Probable Inference, the Law of Succession, and
 # Statistical Inference*, 1927.
 #
-# If the figure shows the first 1,017 images: in the copy of CIFAR-10 that we used, only these test images have their
-# original pixels. The others went through JPEG compression once, which may lower the accuracy on them.
+# On CIFAR-10, the figure shows the first 1,017 images separately because, in the copy that we used, only these test
+# images have their original pixels. The others went through JPEG compression once, which may lower the accuracy on
+# them.
 #
 # </details>
 
@@ -265,7 +266,7 @@ gap = 100 * (probability[rest].max(axis=1).mean() - correct[rest].mean())
 errors = [100 * panel[3] for panel in panels.values()]
 figures.show(
     figures.reliability_diagram(panels),
-    f"Reliability diagrams on {len(rest):,} test images; larger dots are bins with more predictions. At T = 1 the "
+    f"Reliability diagrams on {len(rest):,} test images; larger dots are bins with more predictions. At T = 1, the "
     f"mean confidence is {abs(gap):.1f} points {'above' if gap > 0 else 'below'} the accuracy: the network is "
     f"{'over' if gap > 0 else 'under'}confident. Temperature scaling with T = {temperature:.2f} reduces the expected "
     f"calibration error from {errors[0]:.1f} to {errors[1]:.1f} points.",

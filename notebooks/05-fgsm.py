@@ -5,7 +5,7 @@
 #
 # Afterwards, you can
 #
-# - write down the Fast Gradient Sign Method (FGSM),
+# - write down the method (FGSM),
 # - say why it takes the *sign* of the gradient, and why random-sign noise is its control,
 # - show original, perturbation and adversarial image,
 # - name errors that make an attack look weak.

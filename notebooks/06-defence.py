@@ -145,9 +145,9 @@ figures.show(
 # <details><summary>Speaker notes</summary>
 #
 # Read one row aloud with its numbers. The bet compares the two networks image by image: the difference of two
-# accuracies hides that some images are lost and others gained. PGD took 20 steps of ε/4 from 5 random starts. The two
-# adversarially trained networks were trained for different numbers of epochs, so do not use them to compare one step
-# with three.
+# accuracies hides the fact that some images are lost and others gained. PGD took 20 steps of ε/4 from 5 random starts.
+# The two adversarially trained networks were trained for different numbers of epochs, so do not use them to compare one
+# step with three.
 #
 # **They will ask:** *Why does adversarial training cost accuracy?* Weak patterns that help on clean images can be
 # reversed within the ℓ∞ ball, so a robust network cannot rely on them (Tsipras et al. 2019, arXiv:1805.12152). On the
@@ -236,8 +236,8 @@ figures.show(
 # not know; its difference from FGSM with the true label is the **label leak** (Kurakin et al. 2017, arXiv:1611.01236).
 #
 # **They will ask:** *How do you prevent it?* With a random start and a smaller ε, with noise in training (N-FGSM, de
-# Jorge et al. 2022, arXiv:2202.01181), or with early stopping by the accuracy under PGD on validation images (Wong et
-# al. 2020, arXiv:2001.03994).
+# Jorge et al. 2022, arXiv:2202.01181), or with early stopping based on the accuracy under PGD on validation images
+# (Wong et al. 2020, arXiv:2001.03994).
 #
 # </details>
 
@@ -465,7 +465,7 @@ print(f"correct: {found[0]} lost, {found[1]} gained; the difference, {abs(found[
 # %% [markdown] tags=["homework"] slideshow={"slide_type": "skip"}
 # **3. Somebody else's attack.** Write `transfer(source, target, images, labels, epsilon)`, which returns the accuracy
 # of `target` on adversarial examples that FGSM computed on `source` (see "does an adversarial example transfer?" in
-# 05). In which direction between vgg3 and adversarial-fgsm does the attack transfer better?
+# 05). Does the attack transfer better from `vgg3` to `adversarial-fgsm`, or the other way round?
 
 # %% tags=["homework", "solution"] slideshow={"slide_type": "skip"} jupyter={"source_hidden": true}
 def transfer(source, target, images, labels, epsilon):
