@@ -119,7 +119,7 @@ assert np.abs(smooth[8:, 1]).max() < np.abs(plain[8:, 1]).max() and left["moment
 # This toy loss has two weights and two curvatures, which differ by a factor of 20. Our network has 550,570 weights, and
 # the curvatures of such networks differ by far more (Sagun et al. 2017, arXiv:1706.04454).
 #
-# **They will ask:** *Then why not momentum 0.99?* It overshoots and swings back and forth for long: try
+# **They will ask:** *Then why not momentum 0.99?* It overshoots and swings back and forth for a long time: try
 # `descend(0.99)`. (On this toy loss, even 0.9 overshoots, but the learning rate of our network is far smaller.) *What
 # about Adam?* Adam also divides each weight's step by the size of its recent gradients (Kingma and Ba 2015,
 # arXiv:1412.6980). The slides use SGD; for image networks both are common.

@@ -459,7 +459,7 @@ figures.show(
 # %% [markdown] tags=["optional"] slideshow={"slide_type": "skip"}
 # ## Optional: compute the curve yourself
 #
-# The figures above read their numbers from the recorded report. The cell below attacks the same images again, which
+# The figures above take their numbers from the recorded report. The cell below attacks the same images again, which
 # takes about ten seconds, and compares the results. Each image needs only one gradient, however many values of ε there
 # are.
 

@@ -79,9 +79,8 @@ figures.show_source(training.adversarial_batch, attacks.ascend)
 # %% [markdown] tags=["core", "bet"] slideshow={"slide_type": "slide"}
 # ## What it costs, what it gains
 #
-# `standard-twin` is the same network as `adversarial-fgsm`, trained by the same recipe without the attack. Of 100
-# unperturbed images (**clean images**) that `standard-twin` classifies correctly, how many does `adversarial-fgsm`
-# misclassify?
+# `standard-twin` has the architecture and the recipe of `adversarial-fgsm`, without the attack. Of 100 unperturbed
+# images (**clean images**) that `standard-twin` classifies correctly, how many does `adversarial-fgsm` misclassify?
 
 # %% tags=["core", "bet"]
 my_bet = 14
@@ -146,8 +145,8 @@ figures.show(
 #
 # Read one row aloud with its numbers. The bet compares the two networks image by image: the difference of two
 # accuracies hides the fact that some images are lost and others gained. PGD took 20 steps of ε/4 from 5 random starts.
-# The two adversarially trained networks were trained for different numbers of epochs, so do not use them to compare one
-# step with three.
+# The two adversarially trained networks differ in their numbers of epochs, so do not use them to compare one step with
+# three.
 #
 # **They will ask:** *Why does adversarial training cost accuracy?* Weak patterns that help on clean images can be
 # reversed within the ℓ∞ ball, so a robust network cannot rely on them (Tsipras et al. 2019, arXiv:1805.12152). On the
