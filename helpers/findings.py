@@ -236,5 +236,6 @@ def _cost(variant, results):
         getattr(results[variant], cost) / getattr(results["baseline"], cost) for cost in ("multiply_adds", "parameters")
     )
     if max(abs(work - 1), abs(size - 1)) < 0.005:
-        return ", with the same parameters and multiply-adds"
+        about = "" if work == size == 1 else "about "
+        return f", with {about}the same parameters and multiply-adds"
     return f", at {work:.2f} times the multiply-adds and {size:.2f} times the parameters"

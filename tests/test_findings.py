@@ -10,7 +10,12 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from helpers import ablations, figures, findings, runs
 
 QUESTIONS = findings.LAYERS + findings.OPERATIONS
-COSTS = {"two-blocks": (591_274, 25_003_264), "four-blocks": (1_304_746, 52_921_600)}  # others: the baseline's
+# Parameters and multiply-adds; the others have the baseline's.
+COSTS = {
+    "two-blocks": (591_274, 25_003_264),
+    "four-blocks": (1_304_746, 52_921_600),
+    "batch-norm": (551_914, 38_896_896),
+}
 
 
 def study(seeds=4, **effects):
@@ -59,9 +64,9 @@ def test_what_a_change_drags_along_is_what_the_networks_have():
 
 def test_the_answers_follow_the_numbers():
     results = study(two_blocks=-3, augmentation=3, four_blocks=0.2)
-    blocks, initial, regularisation = (
+    blocks, initial, regularisation, normalisation = (
         next(findings.answer(question, results) for question in QUESTIONS if variant in question.variants)
-        for variant in ("two-blocks", "glorot", "augmentation")
+        for variant in ("two-blocks", "glorot", "augmentation", "batch-norm")
     )
     assert (
         blocks.startswith("**supported**: two blocks (2.9 ")
@@ -71,6 +76,7 @@ def test_the_answers_follow_the_numbers():
     assert "1.36 times the multiply-adds and 2.37 times the parameters)" in blocks
     assert initial.startswith("**no preference**: Glorot")
     assert initial.endswith(", with the same parameters and multiply-adds)")
+    assert normalisation.endswith(", with about the same parameters and multiply-adds)")
     assert regularisation.startswith("**not supported**: augmentation (3.") and "points better" in regularisation
     recap = findings.recap(results)
     assert (
