@@ -247,8 +247,8 @@ Markdown(f"## What the study says\n\n{findings.recap(study)}")
 # more accurate variant is too expensive. Where the study shows no difference, take the cheaper network: it is as good,
 # to within the stated number of points. *And where it is undecided or not answered?* Say so, keep the slides' choice,
 # and name what would decide the question: more training runs of that variant. *Why does the slides' network do without
-# batch normalisation?* It follows VGG of 2014, which is older (Ioffe and Szegedy 2015, arXiv:1502.03167). The networks
-# that train in minutes in 03 and 06 use it.
+# batch normalisation?* It follows VGG (2014), which is older than batch normalisation (Ioffe and Szegedy 2015,
+# arXiv:1502.03167). The networks in 03 and 06 that train within minutes use it.
 #
 # </details>
 
