@@ -606,12 +606,13 @@ def convolution_cost(size, before, after, side):
     return weights + after, weights * side * side
 
 # %% tags=["homework", "check"]
-found = convolution_cost(3, 32, 64, 16)
+found, larger = (tuple(convolution_cost(size, 32, 64, 16)) for size in (3, 5))
 assert found[0] != 9 * 32 * 64, "the weights are correct; each filter has a bias as well"
 assert found[0] not in (9 * 64, 9 * 64 + 64), "each filter reads every input channel, not only one"
 assert found[1] != (9 * 32 * 64 + 64) * 16 * 16, "a bias is added, not multiplied: count the weights only"
 third = [layer for layer in table if layer.kind == "Conv2D"][2]
 assert found == (third.parameters, third.multiply_adds), f"{found}: compare with the formula of the first bet"
+assert larger == (51_264, 13_107_200), f"{larger}: a 5×5 filter has 25 weights per input channel, not 9; use `size`"
 print(f"correct: the third convolution has {found[0]:,} parameters and needs {found[1]:,} multiply-adds")
 
 # %% [markdown] tags=["homework"] slideshow={"slide_type": "skip"}
@@ -659,9 +660,11 @@ for filters in ((32,), (32, 64), (32, 64, 128), (32, 64, 128, 256)):
 print("Each block leaves the dense layer fewer inputs, but the filters of a fourth block cost more than that saves.")
 
 # %% [markdown] tags=["homework"] slideshow={"slide_type": "skip"}
-# **4. A residual unit.** Write `residual_unit(x, filters)` with Keras layers: two 3×3 convolutions with "same" padding,
-# and a ReLU after the first; then add the unit's input and apply a ReLU. Where the number of channels changes, a 1×1
-# convolution adapts the input.
+# **4. A residual unit.** In Keras' *functional form*, you call a layer like a function, `y = layer(x)`, and
+# `keras.layers.Add()([x, y])` is the sum of two tensors. Write `residual_unit(x, filters)`: a 3×3 convolution, a ReLU,
+# and a second 3×3 convolution, both with `padding="same"`, so that height and width remain as they are; then the sum of
+# the result and the unit's input; and finally a ReLU. If the input does not have `filters` channels, the two cannot be
+# added: adapt the input by a 1×1 convolution (with biases), which mixes its channels at each position separately.
 
 # %% tags=["homework", "solution"] jupyter={"source_hidden": true}
 def residual_unit(x, filters):
@@ -675,12 +678,14 @@ def residual_unit(x, filters):
 start = keras.Input((8, 8, 4))
 unit = keras.Model(start, residual_unit(start, 4))
 assert unit.count_params() == 2 * (9 * 4 * 4 + 4), "with equal channels nothing adapts the input: two convolutions only"
-unit.set_weights([0 * weight for weight in unit.get_weights()])
-noise = np.random.default_rng(0).standard_normal((1, 8, 8, 4)).astype(np.float32)
-answer = unit(noise).numpy()
-assert answer.any(), "with all weights 0, the input should still come through: the skip connection is missing"
-assert answer.min() >= 0, "the last ReLU comes after the sum, not before it"
-assert np.allclose(answer, np.maximum(noise, 0)), "with all weights 0, the unit should return ReLU(x)"
+same = models.dirac_init((3, 3, 4, 4))  # with this kernel, a convolution returns its input
+unit.set_weights([same, np.zeros(4), -2 * same, np.full(4, 3.0)])  # the first: z → z, the second: z → 3 − 2z
+found = unit(np.tile(np.float32([-4, -1, 2, 4]), (1, 8, 8, 1))).numpy()[0, 0, 0]
+assert found[1] != 3, "the skip connection is missing: add the input of the unit"
+assert found.min() >= 0, "the last ReLU comes after the sum, not before it"
+assert found[1] != 4, "the ReLU after the first convolution is missing"
+assert found[2] != 2, "between the second convolution and the sum there is no ReLU"
+assert np.allclose(found, [0, 2, 1, 0]), f"expected ReLU(x + 3 − 2·ReLU(x)), here 0, 2, 1, 0; got {found}"
 wider = keras.Model(start, residual_unit(start, 6))
 assert wider.count_params() == 582, "from 4 to 6 channels, a 1×1 convolution with biases adapts the input"
-print("correct: with all weights 0, the unit passes on the positive part of its input")
+print("correct: the unit returns ReLU(x + f(x))")

@@ -346,21 +346,21 @@ print(f"predicted for 90%: {my_prediction:.1f}%")
 # confident about adversarial examples.
 #
 # **3. How many images?** How many test images do you need for a 95% confidence interval of a given half-width at a
-# given accuracy? Write `images_needed(accuracy, half_width)`. Both arguments are fractions: a half-width of 0.1 points
-# is 0.001.
+# given accuracy? The half-width is two standard deviations (more precisely, 1.96). Write `images_needed(accuracy,
+# half_width)`. Both arguments are fractions: a half-width of 0.1 points is 0.001.
 
 
 # %% tags=["homework", "solution"]
 def images_needed(accuracy, half_width):
-    """The number of test images for an interval of accuracy ± half_width, from the formula with 1.96."""
+    """The number of test images for a 95% confidence interval of accuracy ± half_width."""
     return 1.96**2 * accuracy * (1 - accuracy) / half_width**2
 
 
 # %% tags=["homework", "check"]
-found = images_needed(0.5, 0.098)
-assert not np.isclose(found, 26.03, rtol=0.01), "one standard deviation covers only 68%: where is the factor 1.96?"
-assert not np.isclose(found, 10, rtol=0.01), "the half-width shrinks with the square root of n: solve for n by squaring"
-assert np.isclose(found, 100, rtol=0.01), f"an accuracy of 0.5 and a half-width of 0.098 need 100 images, got {found}"
+found = images_needed(0.5, 0.1)
+assert not np.isclose(found, 25, rtol=0.05), "one standard deviation covers only 68%: the half-width is two of them"
+assert not np.isclose(found, 10, rtol=0.05), "the half-width shrinks with the square root of n: solve for n by squaring"
+assert 95 < found < 102, f"0.5 ± 0.1 needs 96 images with 1.96 standard deviations, or 100 with 2; got {found}"
 needed = images_needed(correct.mean(), 0.001)
 print(f"An interval of ±0.1 points at an accuracy of {correct.mean():.1%} needs about {needed:,.0f} images.")
 

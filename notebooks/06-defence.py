@@ -422,6 +422,9 @@ print(f"the gradient through the probabilities is zero everywhere for {stuck.sum
 # %% [markdown] tags=["homework"] slideshow={"slide_type": "skip"}
 # ## Exercises
 #
+# In each exercise, write the function, then run the cell below it, which checks your function and gives a hint if
+# something is wrong.
+#
 # **1. Predict, then compute.** `adversarial-fgsm` was trained at ε = 8/255. Write your prediction into the docstring:
 # what fraction of its accuracy under FGSM at 8/255 remains at 16/255? Then write `fraction_left(network, images,
 # labels)`, which returns this fraction.
@@ -462,9 +465,11 @@ assert found == expected, f"got {found}, expected {tuple(map(int, expected))}; t
 print(f"correct: {found[0]} lost, {found[1]} gained; the difference, {abs(found[0] - found[1])} images, hides this")
 
 # %% [markdown] tags=["homework"] slideshow={"slide_type": "skip"}
-# **3. Somebody else's attack.** Write `transfer(source, target, images, labels, epsilon)`, which returns the accuracy
-# of `target` on adversarial examples that FGSM computed on `source` (see "does an adversarial example transfer?" in
-# 05). Does the attack transfer better from `vgg3` to `adversarial-fgsm`, or the other way round?
+# **3. Somebody else's attack.** Attackers who cannot see the weights of a network may attack another network instead
+# and hope that the adversarial examples **transfer**: that they fool the first network as well. Write `transfer(source,
+# target, images, labels, epsilon)`, which returns the accuracy of `target` on adversarial examples that FGSM computed
+# on `source`. By how many points does the attack on `vgg3` lower the accuracy of `adversarial-fgsm`, and by how many
+# does the attack on `adversarial-fgsm` lower that of `vgg3`?
 
 # %% tags=["homework", "solution"] slideshow={"slide_type": "skip"} jupyter={"source_hidden": true}
 def transfer(source, target, images, labels, epsilon):
@@ -478,10 +483,10 @@ found = transfer(first, second, x, y, 8 / 255)
 assert not np.isclose(found, evaluation.accuracy(first, moved["a"], y)), "judge `target`, not the attacked network"
 assert not np.isclose(found, swapped) or np.isclose(swapped, expected), "attack `source`, judge `target`"
 assert np.isclose(found, expected), f"got {found:.3f}, expected {expected:.3f}"
-clean_accuracies = [evaluation.accuracy(network, x, y) for network in (first, second)]
-print(f"correct: adversarial-fgsm has an accuracy of {found:.1%} under the attack on vgg3 and of")
-print(f"{clean_accuracies[1]:.1%} without it; vgg3 has {swapped:.1%} under the attack on adversarial-fgsm and")
-print(f"{clean_accuracies[0]:.1%} without it")
+clean = [evaluation.accuracy(network, x, y) for network in (first, second)]
+drops = 100 * (clean[1] - found), 100 * (clean[0] - swapped)
+print(f"correct: the attack on vgg3 lowers the accuracy of adversarial-fgsm, {clean[1]:.1%}, by {drops[0]:.1f} points;")
+print(f"the attack on adversarial-fgsm lowers that of vgg3, {clean[0]:.1%}, by {drops[1]:.1f} points")
 
 # %% [markdown] tags=["homework"] slideshow={"slide_type": "skip"}
 # **4. The worst of several attacks.** A network is robust on an image only if *every* attack fails. Write
@@ -501,5 +506,7 @@ survives = np.array([evaluation.predictions(second, version) == y for version in
 found, expected = worst_case(second, versions, y), survives.all(axis=0).mean()
 assert not np.isclose(found, survives.mean()), "a mean is not a worst case: on each image, all attacks must fail"
 assert not np.isclose(found, survives.any(axis=0).mean()), "one failed attack is not enough: every attack must fail"
+strongest = survives.mean(axis=1).min()
+assert not np.isclose(found, strongest), "this is the strongest attack alone: another one may fool further images"
 assert np.isclose(found, expected), f"got {found:.3f}, expected {expected:.3f}"
-print(f"correct: accuracy {found:.1%} under all, {survives.mean(axis=1).min():.1%} under the strongest single attack")
+print(f"correct: accuracy {found:.1%} under all, {strongest:.1%} under the strongest single attack")

@@ -109,6 +109,8 @@ ANSWERS = {
             ("return size**2 * before * after, size**2 * before * after * side**2", "bias"),
             ("return size**2 * after + after, size**2 * after * side**2", "every input"),
             (("return size**2 * before * after + after, (size**2 * before * after + after) * side**2"), "weights only"),
+            ("return 9 * before * after + after, 9 * before * after * side**2", "not 9"),
+            ("return [size**2 * before * after + after, size**2 * before * after * side**2]", RIGHT),
         ],
         "price_of_pair": [
             ("return 18 / 25", "stay the same"),
@@ -145,12 +147,29 @@ ANSWERS = {
                 ),
                 "after the sum",
             ),
+            (
+                (
+                    "y = keras.layers.Conv2D(filters, 3, padding='same')(x)\n"
+                    "y = keras.layers.Conv2D(filters, 3, padding='same')(y)\n"
+                    "return keras.layers.ReLU()(keras.layers.Add()([x, y]))"
+                ),
+                "ReLU after the first",
+            ),
+            (
+                (
+                    "y = keras.layers.Conv2D(filters, 3, padding='same', activation='relu')(x)\n"
+                    "y = keras.layers.Conv2D(filters, 3, padding='same', activation='relu')(y)\n"
+                    "return keras.layers.ReLU()(keras.layers.Add()([x, y]))"
+                ),
+                "there is no ReLU",
+            ),
         ],
     },
     "03-training": {
         "cross_entropy": [
             ("return -np.log2(probability[np.arange(len(labels)), labels]).mean()", "bits"),
             ("return -np.log(probability[np.arange(len(labels)), labels]).sum()", "mean"),
+            ("return -np.log(probability.max(axis=1)).mean()", "not of the predicted class"),
         ],
         "velocities": [
             ("return [sum(momentum**k for k in range(n + 1)) for n in range(200)]", "negative"),
@@ -159,6 +178,7 @@ ANSWERS = {
         "stopping_epoch": [
             ("return int(np.argmin(losses)) + 1", "training ends before it"),
             ("return 6", "best epoch so far"),
+            ("return {2: 3, 3: 7}[patience]", "from 1"),
         ],
         "with_random_labels": [
             (
@@ -197,8 +217,9 @@ ANSWERS = {
             ),
         ],
         "images_needed": [
-            ("return accuracy * (1 - accuracy) / half_width**2", "1.96"),
+            ("return accuracy * (1 - accuracy) / half_width**2", "two of them"),
             ("return 1.96 * (accuracy * (1 - accuracy)) ** 0.5 / half_width", "squaring"),
+            ("return int(np.ceil(accuracy * (1 - accuracy) * (2 / half_width) ** 2))", RIGHT),
         ],
         "bootstrap_interval": [
             (
@@ -232,6 +253,8 @@ ANSWERS = {
             ),
             ("return attacks.fgsm(model, images, labels, epsilon, targeted=True)", "climb the loss, or descend"),
             ("return np.clip(images + epsilon * np.zeros_like(images), 0, 1)", "take the sign"),
+            ("return attacks.fgsm(model, images, evaluation.predictions(model, images), epsilon)", "of the true class"),
+            ("return attacks.fgsm(model, images, labels, epsilon, loss='cross-entropy')", RIGHT),
         ],
         "success_rate": [
             ("return np.mean(evaluation.predictions(model, adversarial) != labels)", "wrong without an attack"),
@@ -278,11 +301,28 @@ ANSWERS = {
         "my_pgd": [
             (
                 ("x = images\nfor _ in range(steps):\n    x = my_fgsm(x, labels, step_size)\nreturn x"),
-                "project after each step",
+                "project around the original",
             ),
             (
                 ("for _ in range(steps):\n    x = my_fgsm(images, labels, step_size)\nreturn x"),
-                "where the last one ended",
+                "where the last ended",
+            ),
+            ("return my_fgsm(images, labels, epsilon)", "use `step_size`"),
+            (
+                (
+                    "x = images\n"
+                    "for _ in range(steps):\n"
+                    "    x = np.clip(my_fgsm(x, labels, epsilon), images - epsilon, images + epsilon)\n"
+                    "return x"
+                ),
+                "use `step_size`",
+            ),
+            (
+                (
+                    "step = my_fgsm(images, labels, step_size) - images\n"
+                    "return np.clip(images + np.clip(steps * step, -epsilon, epsilon), 0, 1)"
+                ),
+                "a new gradient",
             ),
         ],
     },
@@ -330,6 +370,7 @@ ANSWERS = {
                 ("return np.mean(np.any([evaluation.predictions(network, x) == labels for x in attacked], axis=0))"),
                 "every attack must fail",
             ),
+            ("return min(evaluation.accuracy(network, x, labels) for x in attacked)", "strongest attack alone"),
         ],
     },
 }
