@@ -42,7 +42,7 @@ print(dataset.source)
 # %% [markdown] tags=["core"] slideshow={"slide_type": "slide"}
 # ## One image, one small change
 #
-# The slider ε limits how many of 255 intensity levels each value may move. Jump to 8/255. Watch the image, then the
+# The slider ε limits by how many of 255 intensity levels each value may move. Jump to 8/255. Watch the image, then the
 # prediction.
 
 # %% tags=["core"]

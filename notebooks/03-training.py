@@ -122,7 +122,7 @@ assert np.abs(smooth[8:, 1]).max() < np.abs(plain[8:, 1]).max() and left["moment
 # **They will ask:** *Then why not momentum 0.99?* It overshoots and swings back and forth for a long time: try
 # `descend(0.99)`. (On this toy loss, even 0.9 overshoots, but the learning rate of our network is far smaller.) *What
 # about Adam?* Adam also divides each weight's step by the size of its recent gradients (Kingma and Ba 2015,
-# arXiv:1412.6980). The slides use SGD; for image networks both are common.
+# arXiv:1412.6980). The slides use SGD; for image networks, both are common.
 #
 # </details>
 
@@ -278,8 +278,8 @@ print(f"a network that gives every class 1/10: loss ln 10 = {np.log(10):.2f}, ac
 # %% [markdown] tags=["optional"] slideshow={"slide_type": "skip"}
 # ## Optional: the step as it runs
 #
-# This function builds one training step. The recorded run uses neither its attack nor its label smoothing; 06 uses the
-# attack, and a section below uses label smoothing.
+# This function builds one training step. It offers an attack, which 06 uses, and label smoothing, which a section below
+# uses; the recorded run uses neither.
 
 # %% tags=["optional"] slideshow={"slide_type": "skip"}
 figures.show_source(training.make_step)

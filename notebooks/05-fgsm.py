@@ -780,7 +780,7 @@ else:
 cut_out = f"{my_name}: the square that was cut out, and the same square with 32 × 32 pixels."
 figures.show(
     figures.labelled_images([large, small], ["the square", "as the network sees it"], columns=2),
-    cut_out if content else f"{my_name}, which has 32 × 32 pixels already, in place of a photograph of your own.",
+    cut_out if content else f"Test image {test_image}, which has 32 × 32 pixels, in place of a photograph of your own.",
 )
 
 # %% [markdown] tags=["optional"] slideshow={"slide_type": "skip"}

@@ -55,8 +55,8 @@ print(f"recorded networks: {', '.join(names)}; the first {len(images):,} test im
 # $$\min_\theta \; \sum_{(x,\,y)} \; \max_{\lVert\delta\rVert_\infty \le \varepsilon} L_\theta(x + \delta,\; y)$$
 #
 # Here, θ denotes the weights. The inner maximum can only be approximated: `adversarial-fgsm` takes one step from a
-# random start (Wong, Rice and Kolter, 2020), `adversarial-pgd` takes three (after Madry et al., 2018), both with ε =
-# 8/255. Each attack step costs one more forward and backward pass. This code runs before each training step:
+# random start (Wong, Rice and Kolter, 2020), and `adversarial-pgd` takes three (after Madry et al., 2018), both with ε
+# = 8/255. Each attack step costs one more forward and backward pass. This code runs before each training step:
 
 # %% tags=["core"]
 figures.show_source(training.adversarial_batch, attacks.ascend)
@@ -212,7 +212,7 @@ verdict = (
 )
 noisy, guessed_away = final["random-sign noise"], final["FGSM, predicted label"]
 expects = noisy > final["clean"] + 0.02
-more = " Noise even raises its accuracy: the network has adapted to perturbations of this size." if expects else ""
+more = " Noise even raises the network's accuracy: it has adapted to perturbations of this size." if expects else ""
 figures.show(
     figures.epochs_under_attack(overfitted.history, final),
     f"Accuracy on the first {len(few)} test images of {dataset.title} after each epoch, under attack with ε = "
