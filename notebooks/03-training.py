@@ -525,7 +525,7 @@ print("correct: with a patience of 2, epoch 4 is kept; with a patience of 3, epo
 # **4. Can it memorise noise?** The **capacity** of a network is the range of functions that it can represent: is that
 # of our network large enough to fit labels that follow no rule? Write `with_random_labels(dataset, seed)`, which
 # returns the same data set with every *training* label drawn at random from the ten classes (`dataclasses.replace`
-# makes a changed copy). The check trains on 96 images only, first with true labels and then with random ones. Before
+# makes a changed copy). The check trains on only 96 images, first with true labels and then with random ones. Before
 # you run it, predict the training and test accuracies for both.
 
 # %% tags=["homework", "solution"] jupyter={"source_hidden": true}
