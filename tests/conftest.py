@@ -30,17 +30,26 @@ def pytest_collection_modifyitems(items):
 
 
 class NotebookMemory:
-    """The cell with which a notebook's kernel goes beyond what the project promises fails. nbval runs all cells."""
+    """What the project promises of each notebook's memory, while nbval runs its cells: what is too much fails the cell."""
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_call(self, item):
-        from helpers import check
-
         done = yield
-        if sys.platform == "linux" and (kernel := getattr(item.parent, "kernel", None)):
-            size = memory.peak(kernel.km.provisioner.pid)
-            assert size < check.MEMORY, f"this notebook has taken {size / 1e9:.2f} GB"
+        if pid := self.pid(item):
+            assert memory.peak(pid) < memory.PEAK, f"this notebook has taken {memory.peak(pid) / 1e9:.2f} GB"
         return done
+
+    @pytest.hookimpl(tryfirst=True)  # before nbval ends the kernel
+    def pytest_runtest_teardown(self, item, nextitem):
+        if (pid := self.pid(item)) and getattr(nextitem, "parent", None) is not item.parent:
+            assert memory.own(pid) < memory.OWN, (
+                f"this notebook keeps {memory.own(pid) / 1e9:.2f} GB: too much for a hub"
+            )
+
+    def pid(self, item):
+        """The process of the notebook's kernel; None where the item is no cell."""
+        kernel = getattr(item.parent, "kernel", None)
+        return kernel.km.provisioner.pid if kernel and sys.platform == "linux" else None
 
 
 def pytest_configure(config):

@@ -1,7 +1,12 @@
-"""How much memory a process has taken, from /proc: on Linux alone."""
+"""How much memory a process has taken, from /proc, on Linux alone; its limits are those of a notebook's kernel."""
 
 import re
 from pathlib import Path
+
+from helpers import check
+
+PEAK = check.MEMORY  # bytes, and a promise to who runs the notebooks
+OWN = 0.65e9  # bytes that a kernel may hold for itself: thirty then fit into 24 GB (HUB.md)
 
 
 def peak(pid):
