@@ -339,6 +339,7 @@ def test_the_page_for_the_eve_has_clock_cuts_and_numbers_of_the_records():
     assert "9:30, minute 30" in page and "9:50, minute 50" in page and "10:05, minute 65" in page
     kept = robustness.load("vgg3", data.load(download=False).name)["FGSM"]
     assert f"{dict(zip(kept['levels'], kept['accuracy']))[8]:.1%} under FGSM" in page
+    assert f"vgg3 on {data.load(download=False).title}: " in page  # a page of the drawings' numbers says so
 
 
 def test_the_sheet_of_bets_hides_what_the_answers_tell(small):
