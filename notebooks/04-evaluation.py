@@ -38,7 +38,7 @@ dataset = data.load()
 labels, names, shown = dataset.y_test, data.CLASS_NAMES, slice(data.ORIGINAL_TEST_IMAGES)
 print(f"{dataset.source}; {len(labels):,} test images, none of them used for training")
 logits = evaluation.logits(runs.load("vgg3", dataset.name).model, dataset.x_test)
-print("vgg3 has classified them; fast, with which we compare it, is next")
+print("vgg3 has classified them; next is fast, the network with which we compare it")
 other = evaluation.predictions(runs.load("fast", dataset.name).model, dataset.x_test)
 probability = evaluation.softmax(logits)
 predicted = probability.argmax(axis=1)
@@ -48,8 +48,8 @@ correct = predicted == labels
 # ## How precise is an accuracy?
 #
 # The test images are a sample. For $n$ independent images, an accuracy $a$ has the standard deviation
-# $\sqrt{a(1-a)/n}$. An interval of 1.96 standard deviations to either side is a **95% confidence interval**: in about
-# 95 of 100 such experiments, it contains the true accuracy.
+# $\sqrt{a(1-a)/n}$. The interval $a$ ± 1.96 standard deviations is a **95% confidence interval**: in about 95 of
+# 100 such experiments, it contains the true accuracy.
 
 # %% tags=["core"]
 counted = [("the slides (CIFAR-10)", round(10_000 * runs.SLIDES["test"]), 10_000)]
@@ -180,14 +180,14 @@ figures.show(
 )
 
 # %% [markdown] tags=["core"] slideshow={"slide_type": "fragment"}
-# A high probability proves nothing: the network must distribute 100% over ten classes, whatever the image shows. Labels
+# A high probability guarantees nothing: the network must distribute 100% over ten classes, whatever the image shows. Labels
 # can be wrong, too: of 275 suspicious test images of CIFAR-10, [54 had wrong labels](https://arxiv.org/abs/2103.14749),
 # a lower bound for all 10,000.
 
 # %% [markdown] tags=["core", "notes"] slideshow={"slide_type": "notes"}
 # <details><summary>Speaker notes</summary>
 #
-# The point: "I do not know" is not among the ten classes. In 05, we make a network err on purpose, often with the same
+# The point: "I do not know" is not among the ten classes. In 05, we make a network err on purpose, often with high
 # confidence. Let the class judge two images: is the label wrong, the image ambiguous, or the network wrong?
 #
 # **They will ask:** *So can no network reach 100%?* A network could do so by reproducing wrong labels, but it should
@@ -203,7 +203,7 @@ figures.show(
 #
 # - Every accuracy has a **confidence interval**; four times as many images halve it.
 # - Results on the same images are **paired**.
-# - The **confusion matrix** shows which errors occur; here they are plausible,
+# - The **confusion matrix** shows which errors occur; here, most are plausible,
 #   and some are confident.
 #
 # Next: make the network err on purpose. [05-fgsm](05-fgsm.ipynb)

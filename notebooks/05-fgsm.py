@@ -179,7 +179,7 @@ figures.show(
 # %% [markdown] tags=["core", "notes"] slideshow={"slide_type": "notes"}
 # <details><summary>Speaker notes</summary>
 #
-# The point: the high dimension makes this work. When all of 3,072 small changes raise the loss, they add up. With signs
+# The point: the high dimension makes this work. When all 3,072 small changes raise the loss, they add up. With signs
 # drawn at random, the sum has mean 0 and standard deviation ε√Σgᵢ², and it is negative as often as positive.
 #
 # A common wrong answer is "use the gradient itself, because large slopes matter most". That is the best step if the
@@ -212,7 +212,7 @@ figures.show_source(attacks.gradient_sign, attacks.input_gradient)
 # <details><summary>Speaker notes</summary>
 #
 # Point out three details: the tape watches the images and not the weights; `training=False` switches dropout off; and ε
-# appears only once, after the gradient. The sign does not depend on ε, so the slider needs only one gradient per image.
+# enters only after the gradient. The sign does not depend on ε, so the slider needs only one gradient per image.
 #
 # **They will ask:** *The slides' network ends in softmax; does that matter?* Ours ends in logits, and softmax is
 # applied only where we show a probability. A later slide shows where the difference matters. *Can the sign be 0?* Yes,
@@ -309,7 +309,7 @@ assert clean - at_8["FGSM"] > 2 * (clean - at_8["random-sign noise"]), "the dire
 figures.show(
     figures.accuracy_against_epsilon(curves, marked=8),
     f"Accuracy on {report['n']:,} test images of {dataset.title}, including those that are misclassified without an "
-    f"attack. It is {clean:.1%} on clean images; at ε = 8/255, it is {at_8['FGSM']:.1%} under FGSM and "
+    f"attack. It is {clean:.1%} at ε = 0; at ε = 8/255, it is {at_8['FGSM']:.1%} under FGSM and "
     f"{at_8['random-sign noise']:.1%} under random-sign noise (95% intervals of at most ±"
     f"{100 * evaluation.ci_half_width(0.5, report['n']):.1f} points).",
 )
@@ -344,14 +344,14 @@ figures.show(
     figures.robustness_curves({"vgg3": curves}, marked=8),
     f"On the same {report['n']:,} images at ε = 8/255, the accuracy is {under_pgd:.1%} under PGD (20 steps of ε/4, 5 "
     f"random starts) and {at_8['FGSM']:.1%} under FGSM. A larger ε is not always worse for the network: under FGSM, "
-    f"{back} of the images are classified correctly at 16/255, although some smaller ε fools the network on them.",
+    f"{back} of the images are classified correctly at 16/255, but not at every smaller ε.",
 )
 
 # %% [markdown] tags=["core", "notes"] slideshow={"slide_type": "notes"}
 # <details><summary>Speaker notes</summary>
 #
-# Accuracy under FGSM is an upper bound: a stronger attack can only lower it. A claim of robustness needs PGD at least,
-# and better still AutoAttack and an attack designed against the defence in question (06).
+# Accuracy under FGSM is an upper bound: a stronger attack can only lower it. A claim of robustness needs at least
+# PGD, and preferably AutoAttack and an attack designed against the defence in question (06).
 #
 # **They will ask:** *Why "descent", if the loss rises?* The name is that of the general method, which here minimises
 # the negative loss. *Is PGD the strongest attack?* No. PGD approaches a local maximum of the loss in the ball;
@@ -430,8 +430,8 @@ figures.show(
 # cross-entropy, so they agree with one another and share the error (optional section). *Would float64 help?* Yes, up to
 # a lead of about 37 (ln 2⁵³), but the log-odds need no additional memory or time. *Is the loss itself wrong?* Its value
 # is off by about 10⁻⁷ at most; what fails is the gradient. *Why is squared error nearly exact here?* Part of its slope
-# in the true logit, −Σpⱼ² over the other classes, does not round to 0 at once. With logits × 20 it fails on most images
-# (optional section).
+# in the true logit, −Σpⱼ² over the other classes, becomes 0 only at much larger leads. With logits × 20, it fails on
+# most images (optional section).
 #
 # </details>
 
@@ -489,7 +489,8 @@ looks = [wrapped, attacked[brightest], noise, figures.amplified((attacked - imag
 titles = ["not clipped,\nwrapped by uint8", "clipped", "perturbation,\nwrapped by uint8", "perturbation,\ncentred, × 5"]
 figures.show(
     figures.labelled_images(looks, titles, columns=4),
-    "The same adversarial image without and with clipping, and its perturbation cast to uint8 and centred on grey. "
+    "The same adversarial image without and with clipping, and its perturbation, once cast to "
+    "uint8 and once centred on grey. "
     "Values below 0 wrap around to bright ones, and values above 1 to dark ones. In the perturbation, +25 becomes "
     "nearly black and −25 nearly white, which is the wrong way round.",
 )
@@ -602,7 +603,7 @@ signal, added = noise_left(8 / 255, networks["fast"].layers[0])
 found = f"airbench loses {fine:.1f} points to fine noise and {coarse:.1f} to coarse noise of the same ε. "
 if whitened - control > 5:
     found += (
-        f"The first layer is the cause: fast loses {whitened:.1f} points to fine noise, but only {control:.1f} if the "
+        f"The likely cause is the first layer: fast loses {whitened:.1f} points to fine noise, but only {control:.1f} if the "
         "same recipe trains it with an ordinary first layer. The whitening layer amplifies what varies least in "
         "photographs, their fine detail, until its outputs vary by similar amounts. In "
         f"{np.sum(added > signal)} of its {len(signal)} filters, fine noise of this size then exceeds the image."
@@ -621,12 +622,14 @@ print(found)
 classes = np.array(report["survival"])
 overall = classes @ np.bincount(dataset.y_test[first_test], minlength=10) / report["n"]
 half = next((level for level, left in zip(report["FGSM"]["levels"], overall) if left < 0.5), None)
+widest = report["FGSM"]["levels"][int(np.ptp(classes, axis=1).argmax())]
 fell = f"It falls below one half at ε = {half}/255" if half else "It stays above one half"
 figures.show(
     figures.survival_curve(report["FGSM"]["levels"], overall, classes, data.CLASS_NAMES),
     f"The fraction of {report['n']:,} test images of {dataset.title} that are classified correctly without an attack "
     f"and under FGSM with every ε up to the one shown. {fell} and is {overall[-1]:.1%} at ε = "
-    f"{report['FGSM']['levels'][-1]}/255. Each grey line is a class; the two classes that differ most are named.",
+    f"{report['FGSM']['levels'][-1]}/255. Each grey line is a class; at ε = {widest}/255, where "
+    "the classes differ most, the highest and the lowest are named.",
 )
 
 # %% tags=["optional"]

@@ -136,7 +136,7 @@ figures.show(
     figures.clean_vs_robust(drawn, level / 255),
     f"Accuracy on {where}, clean and under attack. Under PGD at ε = {level}/255, standard-twin has an accuracy of "
     f"{before['PGD']:.1%} and adversarial-fgsm of {after['PGD']:.1%}; on clean images, that of adversarial-fgsm is "
-    f"{change}. These two are compared like for like; vgg3 differs in network and recipe, and adversarial-pgd was "
+    f"{change}. These two are compared like for like; vgg3 differs in architecture and recipe, and adversarial-pgd was "
     f"trained for another number of epochs.{autoattack}",
 )
 
@@ -184,7 +184,7 @@ explorer
 # %% [markdown] tags=["core"] slideshow={"slide_type": "slide"}
 # ## Immune to FGSM: robust?
 #
-# Another network is trained with FGSM at ε = 16/255 *without* a random start. In **catastrophic overfitting**, accuracy
+# Another network was trained with FGSM at ε = 16/255 *without* a random start. In **catastrophic overfitting**, accuracy
 # under PGD falls to almost zero within an epoch or two, while accuracy under FGSM rises. Does this happen here?
 
 # %% tags=["core"]
@@ -221,8 +221,8 @@ figures.show(
 )
 
 # %% [markdown] tags=["core"] slideshow={"slide_type": "fragment"}
-# Accuracy under FGSM does not prove robustness. An evaluation needs an attack that is stronger than the one in
-# training, and *adaptive*: designed against this very defence. Our accuracies under PGD are only upper bounds.
+# Accuracy under FGSM does not prove robustness. An evaluation needs an attack that is stronger than the one used
+# in training, and *adaptive*: designed against this very defence. Our accuracies under PGD are only upper bounds.
 
 # %% [markdown] tags=["core", "notes"] slideshow={"slide_type": "notes"}
 # <details><summary>Speaker notes</summary>
@@ -231,8 +231,9 @@ figures.show(
 # ℓ∞ ball. After the collapse, the gradient at the image and the gradient near it have different directions (see the
 # optional part).
 #
-# The diamonds show what the network has learned. FGSM with the predicted label tells the network nothing that it does
-# not know; its difference from FGSM with the true label is the **label leak** (Kurakin et al. 2017, arXiv:1611.01236).
+# The diamonds show what the network has learned. FGSM with the true label tells the network something about that label;
+# this is the **label leak** (Kurakin et al. 2017, arXiv:1611.01236). FGSM with the predicted label tells it nothing that
+# it does not know, and fewer images are then classified correctly.
 #
 # **They will ask:** *How do you prevent it?* With a random start and a smaller ε, with noise in training (N-FGSM, de
 # Jorge et al. 2022, arXiv:2202.01181), or with early stopping based on the accuracy under PGD on validation images
@@ -303,7 +304,7 @@ figures.show(
     figures.robustness_curves({name: curves[name] for name in pair}, level),
     f"Accuracy against ε on {where}. At ε = {level}/255, the accuracy of standard-twin is {before['FGSM']:.1%} under "
     f"FGSM and {before['PGD']:.1%} under PGD; that of adversarial-fgsm is {percent['FGSM']}% and {percent['PGD']}%, so "
-    f"FGSM overstates its robust accuracy by {percent['FGSM'] - percent['PGD']:.1f} points.",
+    f"FGSM overstates its robust accuracy by at least {percent['FGSM'] - percent['PGD']:.1f} points.",
 )
 
 # %% [markdown] tags=["optional"] slideshow={"slide_type": "skip"}
@@ -320,8 +321,9 @@ figures.show(
 #
 # The last row is a lesson in itself. The 75.28% were measured under plain AutoAttack; an attack adapted to the
 # MeanSparse layer lowers the accuracy to 73.10%, below that of the network to which MeanSparse was added, and
-# RobustBench ranks the entry by this lower number. Our networks have 0.66 million parameters and were trained within an
-# hour on two processor cores. Besides, our numbers are for PGD; under AutoAttack, they would be lower.
+# RobustBench ranks the entry by this lower number. Our adversarially trained networks have 0.66 million parameters and
+# were trained within a quarter of an hour each on two processor cores. Besides, our numbers are for PGD; under
+# AutoAttack, they would be lower.
 
 # %% [markdown] tags=["optional"] slideshow={"slide_type": "skip"}
 # ## Optional: the gradient turns within the ℓ∞ ball
@@ -415,8 +417,8 @@ print(f"the gradient through the probabilities is zero everywhere for {stuck.sum
 # %% [markdown] tags=["optional"] slideshow={"slide_type": "skip"}
 # Through the probabilities, even PGD remains blind: more steps do not help where the gradient is zero. Through the
 # logits, a single step already breaks the defence. Symptoms of gradient masking are that random-sign noise lowers
-# accuracy as much as FGSM does, that more steps do not help, that some images are still classified correctly at a very
-# large ε, or that a transferred attack is stronger than a direct one (Athalye, Carlini and Wagner, *Obfuscated
+# accuracy as much as FGSM does, that more steps do not help, that some images are still classified correctly under PGD
+# at a very large ε, or that a transferred attack is stronger than a direct one (Athalye, Carlini and Wagner, *Obfuscated
 # Gradients Give a False Sense of Security*, 2018).
 
 # %% [markdown] tags=["homework"] slideshow={"slide_type": "skip"}

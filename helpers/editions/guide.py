@@ -23,7 +23,7 @@ CUTS = {
 }
 BEFORE = (
     "The day before: run <code>make data</code>, then <code>make lecture</code>, and run 01 and 03 once on the machine that "
-    "you will use. Afterwards, nothing needs a network.",
+    "you will use. Afterwards, nothing needs the Internet.",
     "In the lecture hall: run <code>make lecture</code>; set the browser to full screen (F11), to a zoom of 100% on a screen "
     "of 1280×720 or 150% on one of 1920×1080, and to the light theme. Run the first two cells of 01 before people come in.",
     "Shift+Enter runs a cell and moves to the next, even to a folded one, which the arrow keys would skip. Set each bet to "
@@ -36,8 +36,9 @@ QUESTIONS = {
     "measurement speaks against it. “No difference” is a result: the interval says how large a difference could still be.",
     "I can see the change at 8/255.": "Yes, in dark, even areas. The claim is not that nobody sees the change, but that "
     "nobody would choose another class: the image still shows the same object.",
-    "Does it work with printed images or real objects, too?": "Yes, with attacks that allow for changes of angle, light and camera "
-    "(Athalye et al. 2018, Eykholt et al. 2018). One FGSM step with a small ε often does not survive a camera.",
+    "Does it work with printed images or real objects, too?": "Yes: printed and photographed FGSM images can still fool a "
+    "network (Kurakin et al. 2017), and attacks that allow for changes of angle, light and camera are more reliable (Athalye "
+    "et al. 2018, Eykholt et al. 2018).",
     "Are larger networks safer?": "Not by themselves: without adversarial training, they fall to the same attack. With it, "
     "more capacity helps.",
     "Why are networks so linear?": "Convolution is linear and ReLU piecewise linear, and architectures are chosen to be "

@@ -171,7 +171,7 @@ def sign_agreement(lead, agreement, limit):
 
 @styled
 def survival_curve(levels, overall, classes, names):
-    """The fraction of images that FGSM has fooled at no ε so far: overall in colour, each class grey, extremes named.
+    """The fraction of images that are correct at every ε so far, under FGSM: overall in colour, each class grey, extremes named.
 
     `levels` are intensity levels out of 255, `overall` fractions in [0, 1], `classes` the same for each class
     (k, classes).
@@ -195,5 +195,5 @@ def survival_curve(levels, overall, classes, names):
         )
     axis.plot(levels, 100 * np.asarray(overall), color=FGSM, linewidth=4)
     label_lines(axis, levels[-1], {"all classes": (100 * overall[-1], FGSM)})
-    axis.set(xlabel=EPSILON_AXIS, ylabel="not fooled so far (%)", ylim=(0, 100))
+    axis.set(xlabel=EPSILON_AXIS, ylabel="correct so far (%)", ylim=(0, 100))
     return figure
