@@ -130,6 +130,15 @@ def test_in_the_lecture_an_answer_is_one_step_and_what_shows_nothing_is_folded(s
     assert all("jupyter" not in cell.metadata for cell in made.cells if cell.cell_type == "markdown")
 
 
+def test_in_the_lecture_what_is_as_high_as_a_figure_says_so(small):
+    figure, table = ({"image/png": "…"}, "image/png"), ({"text/markdown": 20 * "| 1 |\n"}, "a long table")
+    for data_, source in (figure, table):
+        small.cells.append(code(source, "core", outputs=["4"]))
+        small.cells[-1].outputs = [nbformat.v4.new_output("display_data", data_)]
+    made = lecture.edition(small)
+    assert [cell.source for cell in made.cells if cell.metadata.get("scrolled")] == ["image/png", "a long table"]
+
+
 def test_the_clock_counts_words_bets_and_figures(small):
     small.cells[5].outputs.append(nbformat.v4.new_output("display_data", {"image/png": "…"}))
     small.cells[12].source += "\n\n[Four words, one link](https://example.org/not/read) and $$x + y$$ `no_code(1, 2)`."
@@ -339,7 +348,6 @@ def test_the_page_for_the_eve_has_clock_cuts_and_numbers_of_the_records():
     assert "9:30, minute 30" in page and "9:50, minute 50" in page and "10:05, minute 65" in page
     kept = robustness.load("vgg3", data.load(download=False).name)["FGSM"]
     assert f"{dict(zip(kept['levels'], kept['accuracy']))[8]:.1%} under FGSM" in page
-    assert f"vgg3 on {data.load(download=False).title}: " in page  # a page of the drawings' numbers says so
 
 
 def test_the_sheet_of_bets_hides_what_the_answers_tell(small):

@@ -29,10 +29,17 @@ SETTINGS = {
         "codeCellConfig": {"lineWrap": True},  # a long line would be cut off at the side
     },
 }
-# Shift+Enter brings the next cell to the middle of the screen, and a figure that arrives above it grows upwards: it
-# leaves room for both, or its upper half would be out of sight.
+# Shift+Enter brings the next cell to the middle of the screen before an output arrives, which then grows upwards and
+# leaves it. Below what is tall, the next cell therefore reaches up, unseen, so that its words come to stand lower.
+# JupyterLab tells a tall cell by its class, which otherwise stands for an output in a small window of its own.
 STYLE = """.jp-RenderedImage img { width: min(100%, 82vw); max-height: calc(100vh - 18rem); object-fit: contain;
   object-position: left; }
+.jp-CodeCell.jp-mod-outputsScrolled .jp-Cell-outputArea { max-height: none !important; overflow-y: visible !important;
+  margin-left: 0 !important; resize: none !important; }
+.jp-CodeCell.jp-mod-outputsScrolled .jp-Cell-outputArea::after { display: none !important; }
+.jp-CodeCell.jp-mod-outputsScrolled + .jp-Cell.jp-mod-active { margin-top: -80vh; padding-top: calc(80vh + 5px);
+  pointer-events: none; border-color: transparent !important; outline: none !important; box-shadow: none !important; }
+.jp-CodeCell.jp-mod-outputsScrolled + .jp-Cell.jp-mod-active > * { pointer-events: auto; }
 .jp-RenderedMarkdown { max-width: 72rem; }
 body .jp-RenderedMarkdown h2 { font-size: 1.6em; margin: 0.3em 0; }
 body .jp-RenderedMarkdown table { font-size: 17px; margin-left: 0; }
@@ -50,6 +57,7 @@ DISABLED = (
     "@jupyter-notebook/lab-extension",
     "@jupyter/nbgrader",
 )
+LINES_OF_A_FIGURE = 10
 # Run by each kernel of this server before its first cell, while the lecturer reads out the title.
 STARTUP = """import helpers.backend  # starts TensorFlow
 
@@ -106,11 +114,20 @@ def _joined(every):
 
 def _bare(cell):
     """A copy of a cell without outputs and notes; folded where a class need not read its code."""
-    folded = cell.cell_type == "code" and _is_folded(cell)
+    folded, tall = (cell.cell_type == "code" and what(cell) for what in (_is_folded, _is_tall))
     cell = cells.without_outputs(cell)
     if folded:
         cell.metadata.jupyter = {"source_hidden": True}
+    if tall:
+        cell.metadata.scrolled = True
     return cell
+
+
+def _is_tall(cell):
+    """Whether its output is about as high as a figure: a figure, sliders, a long listing or table."""
+    kinds = [output.get("data", {}) for output in cell.outputs]
+    lines = max((found.get("text/markdown", "").count("\n") for found in kinds), default=0)
+    return "FgsmExplorer(" in cell.source or any("image/png" in found for found in kinds) or lines > LINES_OF_A_FIGURE
 
 
 def _is_folded(cell):
