@@ -142,12 +142,12 @@ def answer(question, results):
         [variant for variant in own if found[variant] == kind] for kind in KINDS
     )
     parts = [
-        f"**{heading}**: " + ", ".join(finding(variant, results, cost(variant, results)) for variant in variants)
+        f"{heading} " + _listed([finding(variant, results, cost(variant, results)) for variant in variants])
         for heading, variants, cost in (
-            ("not supported", better, _cost),
-            ("supported", worse, lambda *_: ""),
-            ("no preference", equal, _cost),
-            ("undecided", undecided, lambda *_: ""),
+            ("**not supported** against", better, _cost),
+            ("**supported** against", worse, lambda *_: ""),
+            ("**no preference** over", equal, _cost),
+            ("**undecided** against", undecided, lambda *_: ""),
         )
         if variants
     ]
@@ -167,11 +167,14 @@ def recap(results):
         "better": "**Not supported**: the slides' network would be more accurate with {}.",
         "no difference": f"**No difference larger than {max(bounds, default=0):.1f} points** with {{}}. Here, the "
         "slides follow convention; cost may decide.",
-        "undecided": "**Undecided** with {}: there are too few training runs, and the differences measured so far may "
-        "be due to chance.",
-        "not trained": "**Not answered yet** with {}: no training run has been recorded.",
+        "undecided": "**Undecided**: {}. There are too few training runs, and the differences measured so far may be due to "
+        "chance.",
+        "not trained": "**Not answered yet**: {}. No training run has been recorded.",
     }
-    return "\n".join(f"- {text.format(names(found[kind], 'or'))}" for kind, text in texts.items() if found[kind])
+    words = {
+        kind: names(those, "and" if kind in ("undecided", "not trained") else "or") for kind, those in found.items()
+    }
+    return "\n".join(f"- {text.format(words[kind])}" for kind, text in texts.items() if found[kind])
 
 
 def _bound(comparison):
@@ -226,8 +229,11 @@ def caption(questions, results, dataset):
 
 def names(variants, conjunction="and"):
     """The labels of some variants as a list in words."""
-    labels = [LABELS[variant][0] for variant in variants]
-    return f" {conjunction} ".join([", ".join(labels[:-1]), labels[-1]]) if len(labels) > 1 else "".join(labels)
+    return _listed([LABELS[variant][0] for variant in variants], conjunction)
+
+
+def _listed(parts, conjunction="and"):
+    return f" {conjunction} ".join([", ".join(parts[:-1]), parts[-1]]) if len(parts) > 1 else "".join(parts)
 
 
 def _cost(variant, results):

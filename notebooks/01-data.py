@@ -42,8 +42,8 @@ print(dataset.source)
 # %% [markdown] tags=["core"] slideshow={"slide_type": "slide"}
 # ## One image, one small change
 #
-# The slider ε limits by how many of 255 intensity levels each value may move. Jump to 8/255. Watch the image, then the
-# prediction.
+# The slider ε limits by how many intensity levels, out of 255, each value may move. Jump to 8/255. Watch the image,
+# then the prediction.
 
 # %% tags=["core"]
 explorer = FgsmExplorer(model, dataset.x_test[: len(labels)], labels)
@@ -130,7 +130,8 @@ figures.show(
 )
 
 # %% [markdown] tags=["core", "reveal"] slideshow={"slide_type": "fragment"}
-# 32×32 pixels carry little information. People add what they know of the world; the network has only pixels and labels.
+# 32×32 pixels carry little information. People draw on what they know of the world; the network has only pixels and
+# labels.
 
 # %% tags=["core", "bet"]
 print(f"your bet: {my_bet}; the label: {names[labels[puzzle]]}")
@@ -138,9 +139,8 @@ print(f"your bet: {my_bet}; the label: {names[labels[puzzle]]}")
 # %% [markdown] tags=["core", "notes"] slideshow={"slide_type": "notes"}
 # <details><summary>Speaker notes</summary>
 #
-# The point: this data set is harder than "only ten classes" suggests. Collect three bets before you show the label.
-# Common bets on CIFAR-10 are bird and ship, because of the blue. Once people know the label, most of them see the
-# animal.
+# The point: this data set is harder than "only ten classes" suggests. Collect three bets before you show the label. On
+# CIFAR-10, expect bird and ship, because of the blue. Once people know the label, most of them see the animal.
 #
 # **They will ask:** *How good are people at this?* Their accuracy is about 94% (Ho-Phuoc, *CIFAR10 to Compare Visual
 # Recognition Performance between Deep Neural Networks and Humans*, 2018, arXiv:1811.07270).
@@ -235,9 +235,9 @@ figures.show_table(
 # looks better than chance on the images by which it was chosen, but is no better than chance on new ones.
 #
 # **They will ask:** *Does this series follow its own rule?* The ablation study of 02 compares networks on the
-# validation set. The images that we show come from the test set and were chosen because they show an effect; no
-# accuracy depends on them. The number of epochs follows from the slides' training accuracy (03). The one exception is
-# the temperature in an optional section of 04, which says so.
+# validation set. The single images that we show come from the test set, and most were chosen because they show an
+# effect; no accuracy depends on them. The number of epochs follows from the slides' training accuracy (03). The one
+# exception is the temperature in an optional section of 04, which says so.
 #
 # **They will ask:** *Has CIFAR-10's test set been used up, after so many years?* Recht et al. (*Do ImageNet Classifiers
 # Generalize to ImageNet?*, 2019, arXiv:1902.10811, which covers CIFAR-10) collected new images, on which accuracies
@@ -315,7 +315,7 @@ figures.show(
 # ## Optional: the three channels in numbers
 #
 # How bright are the images, and do the three channels differ? We count how often each intensity level occurs. Look at
-# the peaks and at both ends.
+# the peaks and at both ends, where the curves may leave the figure.
 
 # %% tags=["optional"] slideshow={"slide_type": "skip"}
 parts = np.array_split(dataset.x_train, 50)  # part by part, to save memory

@@ -6,7 +6,7 @@
 # Afterwards, you can
 #
 # - say what each part of the network computes,
-# - compute a layer's parameters and multiply-adds, and say which layers have most,
+# - compute a layer's parameters and multiply-adds, and say which layers have the most,
 # - read an ablation study, and answer the assignment's questions from its results.
 #
 # **Before this:** [01-data](01-data.ipynb), and a first idea of convolutional and dense layers. **Time:** 16 minutes.
@@ -113,8 +113,8 @@ figures.show(
 
 # %% [markdown] tags=["core", "reveal"] slideshow={"slide_type": "fragment"}
 # A convolution reuses each weight at every position; the dense layer has separate weights for each. Blocks 2 and 3 need
-# the same work: pooling leaves a quarter of the positions, and twice as many inputs and filters make each four times as
-# expensive.
+# the same work: pooling leaves a quarter of the positions, and twice as many inputs and filters make each position four
+# times as expensive.
 
 # %% tags=["core", "bet"] slideshow={"slide_type": "skip"}
 print(f"your bet: {my_bet[0]}% and {my_bet[1]}%; the answer: {dense[0]:.1f}% and {dense[1]:.1f}%")
@@ -145,9 +145,9 @@ assert budget.epochs == {"cifar10": 16, "sketches": 8} and len(ablations.VARIANT
 # ## An ablation study
 #
 # An **ablation study** changes one choice, retrains the network by the same recipe, and compares results: here,
-# accuracies on the **validation set** over several **seeds** (other initial weights and image orders). In at least 95
-# of 100 such studies, all intervals contain the true differences; they allow for other seeds and other validation
-# images. Where an interval contains 0, the study shows **no difference**, and bounds how large one could be.
+# accuracies on the **validation set** over up to four **seeds** (other initial weights and image orders). In at least
+# 95 of 100 such studies, all intervals contain the true differences; the intervals allow for other seeds and other
+# validation images. Where an interval contains 0, the study shows **no difference**, and bounds how large one could be.
 #
 # | change | what it means |
 # | --- | --- |
@@ -173,10 +173,10 @@ assert budget.epochs == {"cifar10": 16, "sketches": 8} and len(ablations.VARIANT
 # </details>
 
 # %% [markdown] tags=["core", "bet"] slideshow={"slide_type": "slide"}
-# ## Which change costs the most?
+# ## Which change costs the most accuracy?
 #
-# **Bet** on one: `two-blocks`, `one-5x5` (in place of two 3×3), `constant-filters` (32 throughout), `average-pooling`,
-# `strided-convolution`, `glorot` or `no-dropout`.
+# **Bet** on one of these: `two-blocks`, `one-5x5` (in place of two 3×3), `constant-filters` (32 throughout),
+# `average-pooling`, `strided-convolution`, `glorot` or `no-dropout`.
 
 # %% tags=["core", "bet"] slideshow={"slide_type": "skip"}
 my_choice = "glorot"
@@ -201,8 +201,8 @@ figures.show(
 figures.show_table(headings, findings.answers(findings.OPERATIONS, study))
 
 # %% [markdown] tags=["core", "reveal"] slideshow={"slide_type": "fragment"}
-# In the figures, brackets name what else a change alters: fewer blocks leave larger feature maps, so the dense layer
-# grows. Every verdict holds for this training budget.
+# In the figures, brackets name what else differs: fewer blocks leave larger feature maps, so the dense layer grows.
+# Every verdict holds for this training budget.
 
 # %% tags=["core", "bet"] slideshow={"slide_type": "skip"}
 choices = "two-blocks", "one-5x5", "constant-filters", "average-pooling", "strided-convolution", "glorot", "no-dropout"
@@ -219,13 +219,12 @@ print(findings.costliest(choices, study))
 #
 # **They will ask:**
 #
-# - *Why keep max pooling if the study does not favour it?* Because the slides, like VGG, chose it. The table says
-#   whether any measurement speaks against it. Springenberg et al. 2015 (arXiv:1412.6806) found that strided
-#   convolutions can replace max pooling; they added such convolutions, whereas our variant gives an existing one a
-#   stride of 2, which also cuts its work.
-# - *Why not more layers?* The table shows two ways to add layers, a fourth block and four convolutions per block, and
-#   what they cost. Much deeper plain networks get worse, even on their training images (He et al. 2016,
-#   arXiv:1512.03385).
+# - *Why max pooling?* Because the slides, like VGG, chose it. The table says whether any measurement speaks for it or
+#   against it. Springenberg et al. 2015 (arXiv:1412.6806) found that strided convolutions can replace max pooling; they
+#   added such convolutions, whereas our variant gives an existing one a stride of 2, which also cuts its work.
+# - *Why not more layers?* The study has two ways to add layers, a fourth block and four convolutions per block; the
+#   first figure of the study shows what each costs, once it is trained. Much deeper plain networks get worse, even on
+#   their training images (He et al. 2016, arXiv:1512.03385).
 # - *Is that because the gradient vanishes?* He et al. argue that this is unlikely (their section 4.1): with batch
 #   normalisation, the gradients of their plain networks do not vanish. They suspect slow convergence and leave the
 #   cause open.
@@ -247,7 +246,7 @@ Markdown(f"## What the study says\n\n{findings.recap(study)}")
 # more accurate variant is too expensive. Where the study shows no difference, take the cheaper network: it is as good,
 # to within the stated number of points. *And where it is undecided or not answered?* Say so, keep the slides' choice,
 # and name what would decide the question: more training runs of that variant. *Why does the slides' network do without
-# batch normalisation?* It follows VGG (2014), which is older than batch normalisation (Ioffe and Szegedy 2015,
+# batch normalisation?* It follows VGG (2014), which predates batch normalisation (Ioffe and Szegedy 2015,
 # arXiv:1502.03167). The networks in 03 and 06 that train within minutes use it.
 #
 # </details>
@@ -406,7 +405,7 @@ figures.show(
 )
 
 # %% [markdown] tags=["optional"] slideshow={"slide_type": "skip"}
-# The feature maps of block 1 still look like the image; those of block 3 have 8×8 positions and no longer do. Do not
+# The feature maps of block 1 still look like the image; those of block 3, with only 8×8 positions, no longer do. Do not
 # name a channel after what it shows on one image. To test a claim such as "this channel responds to wheels", look at
 # the images that activate it most, and at images with wheels that do not activate it.
 
@@ -486,17 +485,17 @@ figures.show(
     figures.layer_by_layer(moments, "mean of z²", names=places),
     "The mean of z² in three untrained networks of each kind. With He initialisation, it is "
     f"{1 / shrink['He']:.1f} times as large at the sixth convolution as at the first; with Glorot's, it is "
-    f"{shrink['Glorot']:.0f} times smaller.",
+    f"{shrink['Glorot']:.0f} times smaller (geometric means).",
 )
 print(f"The study of this notebook: {findings.finding('glorot', study)}")
 assert shrink["He"] < 4 and shrink["Glorot"] > 10 * shrink["He"]
 
 # %% [markdown] tags=["optional"] slideshow={"slide_type": "skip"}
-# With He initialisation, the signal keeps its order of magnitude. With Glorot's, it fades: the variance lacks a factor
-# of 2 at each ReLU, and an even larger one where the number of channels grows, because $n_\text{out}$ then exceeds
-# $n_\text{in}$. Whether this matters depends on the depth: in the paper that introduced He initialisation ([He et al.
-# 2015](https://arxiv.org/abs/1502.01852)), a network of 22 layers converges with both, though later with Glorot's, and
-# one of 30 layers converges only with He's.
+# With He initialisation, the signal keeps its order of magnitude. With Glorot's, it fades from convolution to
+# convolution: the variance lacks a factor of 2 at each ReLU, and an even larger one where the number of channels grows,
+# because $n_\text{out}$ then exceeds $n_\text{in}$. Whether this matters depends on the depth: in the paper that
+# introduced He initialisation ([He et al. 2015](https://arxiv.org/abs/1502.01852)), a network of 22 layers converges
+# with both, though later with Glorot's, and one of 30 layers converges only with He's.
 
 # %% [markdown] tags=["optional"] slideshow={"slide_type": "skip"}
 # ## Optional: dropout has two modes
@@ -573,21 +572,22 @@ stacks = {
 }
 plain = np.array(stacks["plain"])
 after_6, after_50 = (np.exp(np.log(plain[:, layer]).mean()) for layer in (6, 50))
-lowest = np.min(stacks["with skip\nconnections"])
+skipped = np.array(stacks["with skip\nconnections"])
+lowest, last = skipped.min(), np.exp(np.log(skipped[:, 50]).mean())
 figures.show(
     figures.layer_by_layer(stacks, "fraction of the gradient", xlabel="layers passed", mark=(6, "this network")),
     "The fraction of the gradient that remains after a backward pass through three random stacks of each kind. In "
     f"plain stacks, it is {after_6:.0%} after six layers and {after_50:.1%} after fifty (geometric means). With skip "
-    f"connections, it never falls below {lowest:.0%}.",
+    f"connections, it never falls below {lowest:.0%}, and is {last:.0%} after fifty.",
 )
 assert after_50 < 0.1 * after_6 and lowest > after_6
 
 # %% [markdown] tags=["optional"] slideshow={"slide_type": "skip"}
-# Each plain layer passes on most of the gradient, but not all of it, and the product of fifty such factors is small.
-# (We divide the branch by √50 to limit the growth of the sums; residual networks leave this to batch normalisation.)
-# Beware of the usual conclusion that skip connections help *because* they cure vanishing gradients: He et al. trained
-# plain networks with batch normalisation and found that their gradients did not vanish, and yet the deeper network did
-# worse ([He et al. 2016](https://arxiv.org/abs/1512.03385), section 4.1).
+# On average, a plain layer passes on most of the gradient, but not all of it, and the product of fifty such factors is
+# small. (We divide the branch by √50 to limit the growth of the sums; residual networks leave this to batch
+# normalisation.) Beware of the usual conclusion that skip connections help *because* they cure vanishing gradients: He
+# et al. trained plain networks with batch normalisation and found that their gradients did not vanish, and yet the
+# deeper network did worse ([He et al. 2016](https://arxiv.org/abs/1512.03385), section 4.1).
 
 # %% [markdown] tags=["homework"] slideshow={"slide_type": "skip"}
 # ## Exercises

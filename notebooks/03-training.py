@@ -40,7 +40,8 @@ dataset = data.load()
 recipe, run = recipes.RECIPES["vgg3"], runs.load("vgg3", dataset.name)
 history, last = run.history, len(run.history["loss"])
 print(dataset.source)
-print(f"recorded run: {last} epochs, {durations.in_words(durations.seconds('vgg3', dataset.name))} of training steps")
+duration = durations.in_words(durations.seconds("vgg3", dataset.name))
+print(f"recorded run: {last} epochs; its training steps take {duration}")
 
 # %% [markdown] tags=["core"] slideshow={"slide_type": "slide"}
 # ## A short training run
@@ -57,7 +58,7 @@ with figures.LiveCurve() as curve:
 # ## What happens at each step
 #
 # The network predicts probabilities for a **batch** of images. The **cross-entropy** of an image is $L = -\ln p_y$,
-# where $p_y$ is the probability of its true class; if every class has 1/10, $L$ is $\ln 10 = 2.30$ nats.
+# where $p_y$ is the probability of its true class; if every class has probability 1/10, $L$ is $\ln 10 = 2.30$ nats.
 # **Backpropagation** computes the gradient of the batch's mean loss with respect to all weights $w$, and **stochastic
 # gradient descent** (SGD) moves the weights against it, with a velocity $v$:
 #
@@ -69,9 +70,9 @@ with figures.LiveCurve() as curve:
 # %% [markdown] tags=["core", "notes"] slideshow={"slide_type": "notes"}
 # <details><summary>Speaker notes</summary>
 #
-# The training run takes a quarter of a minute to a minute, depending on the machine. The curve is jagged because each
-# point is a mean over different images. If the run takes too long, interrupt the kernel: a single line reports the
-# interruption, and nothing below needs the result.
+# The training run takes from a quarter of a minute to two minutes, depending on the machine. The curve is jagged
+# because each point is a mean over different images. If the run takes too long, interrupt the kernel: a single line
+# reports the interruption, and nothing below needs the result.
 #
 # **They will ask:**
 #
@@ -129,8 +130,8 @@ assert np.abs(smooth[8:, 1]).max() < np.abs(plain[8:, 1]).max() and left["moment
 # %% [markdown] tags=["core", "bet"] slideshow={"slide_type": "slide"}
 # ## The whole run
 #
-# The slides state neither batch size nor number of epochs. We use batches of 32 and all training images, without a
-# validation set, and train to about their training accuracy.
+# The slides state neither the batch size nor the number of epochs. We use batches of 32 and all training images,
+# without a validation set, and train to about the slides' training accuracy.
 #
 # **Bet.** After which epoch is the *test* loss lowest?
 
@@ -149,7 +150,7 @@ figures.show(
 
 # %% [markdown] tags=["core", "reveal"] slideshow={"slide_type": "fragment"}
 # Training minus test accuracy is the **generalisation gap**. In both panels, solid curves are measured after each
-# epoch, with dropout off. The dashed curve is what Keras reports: averages over each epoch, with dropout on.
+# epoch, with dropout off. The dashed curves are what Keras reports: averages over each epoch, with dropout on.
 
 # %% tags=["core", "reveal"] slideshow={"slide_type": "subslide"}
 rows = []
@@ -183,9 +184,10 @@ if dataset.name == "cifar10":  # as the text says: it ends where the training ac
 # it, and it is an average over an epoch during which the weights still improve.
 #
 # **They will ask:** *What would narrow the generalisation gap?* More images, augmentation, or stronger regularisation;
-# an optional section of 02 gives the gap of each variant. *Were the slides' 98.79% measured with dropout on or off?*
-# They do not say; we assume that it was off. *Is a rising test loss overfitting?* It is one sign of overfitting: what
-# the network learns after that point helps only on the training images, or makes the network's errors more confident.
+# an optional section of 02 gives the gap of each variant that was trained. *Were the slides' 98.79% measured with
+# dropout on or off?* They do not say; we assume that it was off. *Is a rising test loss overfitting?* It is one sign of
+# overfitting: what the network learns after that point helps only on the training images, or makes the network's errors
+# more confident.
 #
 # </details>
 
@@ -198,8 +200,8 @@ if dataset.name == "cifar10":  # as the text says: it ends where the training ac
 # %% [markdown] tags=["core", "notes"] slideshow={"slide_type": "notes"}
 # <details><summary>Speaker notes</summary>
 #
-# Ask which curve on the previous slide one may use to decide when to stop. (None of them, because it shows no
-# validation curve.)
+# Ask which curve on the previous slide may decide when to stop early. (None of them: there is no validation curve. Our
+# run ended where its training accuracy reached the slides'.)
 #
 # **They will ask:** *Here, the last epoch was (nearly) the best for accuracy. So where is the harm?* In this run, there
 # is little, but you can know that only by looking at the test set, and an accuracy that was used for a choice no longer
@@ -230,8 +232,9 @@ print(f"images of this run: {run.record['dataset']['source']}")
 # Do not interpret a difference between two numbers until you know the settings behind both. The ± gives a 95% interval;
 # 04 derives it.
 #
-# **They will ask:** *How long did this training run take?* The second code cell of this notebook prints the time; the
-# `record.json` of every run keeps its time, versions and machine. *Can we train it again?* Yes: run
+# **They will ask:** *How long does this training run take?* The second code cell of this notebook prints how long its
+# training steps take; all recipes were timed in one run. The `record.json` of every run keeps its machine, its versions
+# and the time that it took, evaluations included. *Can we train it again?* Yes: run
 # `python -m helpers.training vgg3 --dataset cifar10 --seed 1`.
 #
 # </details>
@@ -252,8 +255,8 @@ print(f"images of this run: {run.record['dataset']['source']}")
 # Read out "our network reaches 98.9%" and ask what is missing: which images these were, whether dropout was on or off,
 # and how the network was trained.
 #
-# **They will ask:** *Is a higher accuracy possible?* Yes, within minutes on the same machine: see "more accuracy within
-# minutes" below.
+# **They will ask:** *Is a higher accuracy possible?* Yes, within minutes on the same machine: see "Optional: more
+# accuracy within minutes" below.
 #
 # </details>
 
@@ -278,8 +281,8 @@ print(f"a network that gives every class 1/10: loss ln 10 = {np.log(10):.2f}, ac
 # %% [markdown] tags=["optional"] slideshow={"slide_type": "skip"}
 # ## Optional: the step as it runs
 #
-# This function builds one training step. It offers an attack, which 06 uses, and label smoothing, which a section below
-# uses; the recorded run uses neither.
+# This function builds one training step. It can attack the images, as in 06, and apply label smoothing, which a section
+# below explains; the recorded run does neither.
 
 # %% tags=["optional"] slideshow={"slide_type": "skip"}
 figures.show_source(training.make_step)
@@ -292,8 +295,8 @@ print(f"the recorded run: {last} epochs, {last * steps:,} steps")
 #
 # A record holds everything that is needed to repeat a run. Its `dtype_policy` may be **mixed precision**: under
 # `mixed_bfloat16`, products are computed in bfloat16, which has the range of float32 but only 8 bits of precision, and
-# the outputs of layers are in bfloat16 as well. Weights and our logits remain in float32. Final accuracies are measured
-# in float32.
+# the outputs of layers are in bfloat16 as well. The weights, and in our networks the logits, remain in float32. Final
+# accuracies are measured in float32.
 #
 # None of our recipes uses **weight decay**, a regularisation that shrinks all weights a little at each step.
 
@@ -380,12 +383,12 @@ outputs = whitened.layers[0](data.to_float(dataset.x_test[:200])).numpy().reshap
 variances, correlations = outputs.var(axis=0), np.corrcoef(outputs.T)
 off_diagonal = abs(correlations[~np.eye(12, dtype=bool)])
 print(f"variances of the 12 filters: {variances.min():.2f} to {variances.max():.2f}")
-print(f"correlations between filters: {off_diagonal.mean():.2f} on average, at most {off_diagonal.max():.2f}")
+print(f"absolute correlations between filters: {off_diagonal.mean():.2f} on average, at most {off_diagonal.max():.2f}")
 
 # %% [markdown] tags=["optional"] slideshow={"slide_type": "skip"}
-# **Why make steps orthogonal?** The singular values of a matrix say how much it stretches different directions. A
-# gradient matrix has a few large singular values and many small ones, so gradient descent moves far along a few
-# directions and hardly at all along the others. Muon brings the singular values closer together by means of three
+# **Why make steps orthogonal?** The singular values of a matrix say how much it stretches vectors in different
+# directions. A gradient matrix has a few large singular values and many small ones, so gradient descent moves far along
+# a few directions and hardly at all along the others. Muon brings the singular values closer together by means of three
 # Newton–Schulz iterations.
 
 # %% tags=["optional"] slideshow={"slide_type": "skip"}

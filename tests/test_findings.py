@@ -69,15 +69,15 @@ def test_the_answers_follow_the_numbers():
         for variant in ("two-blocks", "glorot", "augmentation", "batch-norm")
     )
     assert (
-        blocks.startswith("**supported**: two blocks (2.9 ")
-        and "points worse); **no preference**: one block (" in blocks
+        blocks.startswith("**supported** against two blocks (2.9 ")
+        and "points worse); **no preference** over one block (" in blocks
     )
     assert "four blocks (no difference larger than" in blocks
     assert "1.36 times the multiply-adds and 2.37 times the parameters)" in blocks
-    assert initial.startswith("**no preference**: Glorot")
+    assert initial.startswith("**no preference** over Glorot")
     assert initial.endswith(", with the same parameters and multiply-adds)")
     assert normalisation.endswith(", with about the same parameters and multiply-adds)")
-    assert regularisation.startswith("**not supported**: augmentation (3.") and "points better" in regularisation
+    assert regularisation.startswith("**not supported** against augmentation (3.") and "points better" in regularisation
     recap = findings.recap(results)
     assert (
         "less accurate with two blocks." in recap
@@ -101,8 +101,8 @@ def test_few_runs_are_told_from_none():
     results = study(1, two_blocks=-3)
     partial = {name: results[name] for name in ("baseline", "one-block", "two-blocks")}
     recap, caption = findings.recap(partial), findings.caption(QUESTIONS, partial, "CIFAR-10")
-    assert "**Undecided** with one block or two blocks: there are too few training runs" in recap
-    assert "**Not answered yet** with four blocks, " in recap
+    assert "**Undecided**: one block and two blocks. There are too few training runs" in recap
+    assert "**Not answered yet**: four blocks, " in recap
     assert "A dot without an interval is a single run." in caption and "filled dot" not in caption
     assert "Undecided: one block and two blocks; not trained: four blocks" in caption
     assert "points in a single run); **not answered yet**: four blocks" in findings.answer(findings.LAYERS[0], partial)

@@ -56,7 +56,7 @@ def _stage(axis, left, boxes, text, colour, width=16):
 @styled
 def receptive_fields(image, responses, titles):
     """What one unit can see: `image` in full colour where its response (32, 32) is above 0, faded elsewhere."""
-    figure, axes = new_figure(columns=len(responses), height=3.9)
+    figure, axes = new_figure(columns=len(responses), height=4.2)
     for axis, response, title in zip(axes, responses, titles, strict=True):
         seen = response > 0
         axis.imshow(np.where(seen[:, :, None], image, 178 + image // 4))

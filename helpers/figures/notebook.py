@@ -105,7 +105,7 @@ class LiveCurve:
             text += f", the training loss has gone from {self.points[0][1]:.2f} to {self.points[-1][1]:.2f}"
         text += "."
         if self.tests:
-            text += f" After the last epoch, the test accuracy is {self.tests[-1][2]:.0%}."
+            text += f" After epoch {len(self.tests)}, the test accuracy is {self.tests[-1][2]:.0%}."
         self._redraw(text)
         _caption(text)
 

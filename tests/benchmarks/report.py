@@ -153,7 +153,7 @@ ROWS = {
     "sweep": ("accuracy at 33 values of ε, images per second", "4×", sweep),
     "slider": ("ε slider, key press to picture, 95% within", "5 ms", slider),
     "new image": ("a new image in the explorer: all its sliders show", "10× a predict for each ε", new_image),
-    "page": ("the attack in a page (`attack.html`)", "15 ms, 30 ms, 60 and 15 frames, 6 MB", page),
+    "page": ("the attack in a page (`attack.html`)", "15 ms, 30 ms, 55 of 60 frames, 15 frames, 6 MB", page),
     "training": ("training to at least the accuracy of the slides' recipe", "quicker", training),
     "loading": (
         "loading CIFAR-10 again: mapped from our cache, read when it is used",
