@@ -247,7 +247,7 @@ figures.show(
 #
 # The **confidence** of a prediction is the probability of the predicted class. A network is **calibrated** if, of all
 # predictions with a confidence of 80%, 80% are correct, and likewise for every other confidence. A **reliability
-# diagram** sorts the predictions into ten bins by their confidence, and plots the accuracy in each bin against the mean
+# diagram** sorts the predictions into ten bins by their confidence and plots the accuracy in each bin against the mean
 # confidence. The **expected calibration error (ECE)** is the mean absolute difference between the two, with each bin
 # weighted by the number of its predictions.
 #

@@ -7,7 +7,7 @@
 #
 # - write down the method (FGSM),
 # - say why it takes the *sign* of the gradient, and why random-sign noise is its control,
-# - show original, perturbation and adversarial image,
+# - show original, perturbation and adversarial example,
 # - name errors that make an attack look weak.
 #
 # **Before this:** [04-evaluation](04-evaluation.ipynb). **Time:** 19 minutes.
@@ -365,7 +365,7 @@ figures.show(
 # | the slides' code | consequence | here |
 # | --- | --- | --- |
 # | does not clip | values outside [0, 1] | clip |
-# | casts the noise to `uint8` | −25 may become 231 | 0.5 + δ/(2ε) |
+# | casts the noise to `uint8` (0 to 255) | −25 may become 231 | 0.5 + δ/(2ε) |
 # | uses squared error on softmax | gradient vanishes at large logits | log-odds |
 # | declares ε = 2/255, uses 0.1 | readers quote the wrong ε | ε stated each time |
 # | draws images without a seed | not repeatable | seed |
@@ -387,8 +387,8 @@ figures.show(
 # ## When float32 lies
 #
 # The cross-entropy −log p has the slope p − 1 in the true class's logit. Where this logit leads the others by about 17,
-# p rounds to 1 in float32. The slope becomes 0, only tiny slopes in other logits remain, and the gradient changes
-# direction without a warning. Our loss is the log-odds against the true class:
+# p rounds to 1 in float32, which keeps about seven digits. The slope becomes 0, only tiny slopes in other logits remain,
+# and the gradient changes direction without a warning. Our loss is the log-odds against the true class:
 #
 # $$\log \frac{1 - p}{p} = \log \sum_{j \ne y} e^{z_j} - z_y$$
 #
@@ -408,7 +408,7 @@ at = {
 }
 exact = report.get("signs", {}).get("agreement", {}).get("log-odds", ())
 confirmed = (
-    f" (float64 confirms at least {np.floor(1000 * min(exact)) / 10:.1f}% of the latter on each image)" if exact else ""
+    f" (float64, with twice as many bits, confirms at least {np.floor(1000 * min(exact)) / 10:.1f}% of the latter on each image)" if exact else ""
 )
 assert min(exact, default=1) > 0.99, "the log-odds keep the sign"
 figures.show(
@@ -440,7 +440,7 @@ figures.show(
 #
 # - **FGSM** takes one step of size ε along the sign of the loss's input gradient, then clips.
 # - **The sign** maximises the linearised loss; random-sign noise does this network far less harm.
-# - **Original, perturbation and adversarial image** show one case; a rate needs many images, an ε and a control.
+# - **Original, perturbation and adversarial example** show one case; a rate needs many images, an ε and a control.
 # - **An attack looks weak** if it takes only one step, or if float32 spoils its gradient.
 #
 # Next: can a network be made robust? [06-defence](06-defence.ipynb)
@@ -489,8 +489,8 @@ looks = [wrapped, attacked[brightest], noise, figures.amplified((attacked - imag
 titles = ["not clipped,\nwrapped by uint8", "clipped", "perturbation,\nwrapped by uint8", "perturbation,\ncentred, × 5"]
 figures.show(
     figures.labelled_images(looks, titles, columns=4),
-    "The same adversarial image without and with clipping, and its perturbation, once cast to "
-    "uint8 and once centred on grey. "
+    "The same adversarial example without and with clipping, and its perturbation, once cast to uint8 and once centred "
+    "on grey. "
     "Values below 0 wrap around to bright ones, and values above 1 to dark ones. In the perturbation, +25 becomes "
     "nearly black and −25 nearly white, which is the wrong way round.",
 )
@@ -555,7 +555,8 @@ figures.show(
 # **How to read such curves.** Accuracy under FGSM is an *upper* bound for accuracy under a stronger attack. A curve may
 # rise again with ε, because a step that is too long can overshoot the misclassified region. When you report such a
 # curve, state ε, the attack, the number of images, and whether images that are misclassified without an attack are
-# counted. Here they are.
+# counted. Here they are. In our reports, an image that PGD fools at one ε counts as fooled at every larger ε, because
+# the larger ball contains the same adversarial example.
 #
 # ### Random-sign noise on the most accurate network
 #

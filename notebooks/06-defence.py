@@ -171,8 +171,8 @@ explorer
 # <details><summary>Speaker notes</summary>
 #
 # Compare the two perturbations: that of the standard network looks like noise, while that of the robust one often
-# follows the outline of the object. The robust network is also less confident. At 8/255, both adversarial images still
-# show the true class.
+# follows the outline of the object. The robust network is also less confident. At 8/255, both adversarial examples
+# still show the true class.
 #
 # If the sliders do not appear, continue: the figure before them gives the accuracies on all images.
 #

@@ -100,15 +100,15 @@ def expected():
     one, other = _at(standard), _at(trained)
     fast = runs.read_record("fast", name)
     return [
-        f"vgg3 on {dataset.title}: {_percent(runs.accuracy(run, 'train'))} of the training images, {_percent(runs.accuracy(run))} of all test "
-        f"images, {_percent(runs.accuracy(run, images))} of those that are attacked; the slides say "
-        f"{runs.SLIDES['train']:.2%} and {runs.SLIDES['test']:.2%}",
-        f"<code>fast</code>: {_percent(runs.accuracy(fast))} of the test images after "
-        f"{durations.in_words(durations.seconds('fast', name))}",
-        f"vgg3 at ε = 8/255: {_percent(one['FGSM'])} under FGSM, {_percent(one['random-sign noise'])} under random-sign "
+        f"vgg3 on {dataset.title}: accuracy {_percent(runs.accuracy(run, 'train'))} on the training images, "
+        f"{_percent(runs.accuracy(run))} on all test images, {_percent(runs.accuracy(run, images))} on those that are attacked; "
+        f"the slides' network reaches {runs.SLIDES['train']:.2%} and {runs.SLIDES['test']:.2%}",
+        f"<code>fast</code>: accuracy {_percent(runs.accuracy(fast))} on the test images after "
+        f"{durations.in_words(durations.seconds('fast', name))} of training",
+        f"vgg3 at ε = 8/255: accuracy {_percent(one['FGSM'])} under FGSM, {_percent(one['random-sign noise'])} under random-sign "
         f"noise, {_percent(one['PGD'])} under PGD",
-        f"adversarial-fgsm: {_percent(other['clean'])} on clean images, {_percent(other['FGSM'])} under FGSM, "
-        f"{_percent(other['PGD'])} under PGD",
+        f"adversarial-fgsm: accuracy {_percent(other['clean'])} on clean images, {_percent(other['FGSM'])} under FGSM and "
+        f"{_percent(other['PGD'])} under PGD at the same ε",
     ]
 
 
