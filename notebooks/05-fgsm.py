@@ -73,7 +73,7 @@ explorer
 # </details>
 
 # %% [markdown] tags=["core", "bet"] slideshow={"slide_type": "fragment"}
-# **Your bet:** what is the smallest ε, in whole levels out of 255, at which the network misclassifies this image?
+# **Your bet:** what is the smallest ε, in whole levels, that changes the prediction?
 
 # %% tags=["core", "bet"]
 my_level = 16  # at this level the change is plain to see
@@ -200,7 +200,7 @@ figures.show(
 #
 # $$x_{\text{adv}} = \operatorname{clip}_{[0,1]}(x + \varepsilon \cdot \operatorname{sign}(\nabla_x L(x, y)))$$
 #
-# (Goodfellow, Shlens and Szegedy, 2015.) "When float32 lies" explains the loss in this code, the **log-odds**:
+# (Goodfellow et al. 2015.) "When float32 lies" explains the loss in this code, the **log-odds**:
 
 # %% tags=["core"]
 figures.show_source(attacks.fgsm, attacks.perturb)
@@ -407,9 +407,8 @@ at = {
     for loss, sign in signs.items()
 }
 exact = report.get("signs", {}).get("agreement", {}).get("log-odds", ())
-confirmed = (
-    f" (float64, with twice as many bits, confirms at least {np.floor(1000 * min(exact)) / 10:.1f}% of the latter on each image)" if exact else ""
-)
+least = f"{np.floor(1000 * min(exact, default=0)) / 10:.1f}%"
+confirmed = f" (float64, with twice as many bits, confirms at least {least} of the latter on each image)" if exact else ""
 assert min(exact, default=1) > 0.99, "the log-odds keep the sign"
 figures.show(
     figures.sign_agreement(lead, agreement, np.log(2**24)),
