@@ -18,7 +18,7 @@ lab: .venv/authors  ## open the notebooks themselves in JupyterLab: what an auth
 	@cd notebooks && "$(CURDIR)/$(HERE)" -m jupyterlab --ip=localhost $(pairs) $(as_root) $(no_screen)
 
 test: .venv/tests  ## run every check
-	@$(HERE) -m pytest -n 3 --dist loadfile --no-loadscope-reorder --junitxml=.pytest_cache/make-test.xml
+	@$(HERE) -m pytest -n 2 --dist loadfile --no-loadscope-reorder --junitxml=.pytest_cache/make-test.xml
 
 bench: .venv/bench $(if $(FULL),test)  ## measure beside other libraries, for the README (FULL=1: more images, and make test)
 	@$(HERE) -m pytest tests/benchmarks/bench.py --benchmark-json=.pytest_cache/bench.json

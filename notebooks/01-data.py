@@ -217,8 +217,8 @@ split = dataset.validation_split()
 figures.show_table(
     ["set", "images", "what it is for"],
     [
-        ("training set", len(split.y_train), "fitting the weights"),
-        ("validation set", len(split.y_val), "making choices: layers, learning rate, when to stop"),
+        ("training set", len(split.y_train), "fitting the weights, the numbers that a network learns"),
+        ("validation set", len(split.y_val), "making choices: which layers, how long to train"),
         ("test set", len(dataset.y_test), "reporting the accuracy, once"),
     ],
 )

@@ -408,7 +408,8 @@ at = {
 }
 exact = report.get("signs", {}).get("agreement", {}).get("log-odds", ())
 least = f"{np.floor(1000 * min(exact, default=0)) / 10:.1f}%"
-confirmed = f" (float64, with twice as many bits, confirms at least {least} of the latter on each image)" if exact else ""
+confirmed = f" (float64, with twice as many bits, confirms at least {least} of the latter on each image)"
+confirmed = confirmed if exact else ""
 assert min(exact, default=1) > 0.99, "the log-odds keep the sign"
 figures.show(
     figures.sign_agreement(lead, agreement, np.log(2**24)),
@@ -603,8 +604,8 @@ signal, added = noise_left(8 / 255, networks["fast"].layers[0])
 found = f"airbench loses {fine:.1f} points to fine noise and {coarse:.1f} to coarse noise of the same ε. "
 if whitened - control > 5:
     found += (
-        f"The likely cause is the first layer: fast loses {whitened:.1f} points to fine noise, but only {control:.1f} if the "
-        "same recipe trains it with an ordinary first layer. The whitening layer amplifies what varies least in "
+        f"The likely cause is the first layer: fast loses {whitened:.1f} points to fine noise, but only {control:.1f} if "
+        "the same recipe trains it with an ordinary first layer. The whitening layer amplifies what varies least in "
         "photographs, their fine detail, until its outputs vary by similar amounts. In "
         f"{np.sum(added > signal)} of its {len(signal)} filters, fine noise of this size then exceeds the image."
     )
