@@ -604,9 +604,9 @@ signal, added = noise_left(8 / 255, networks["fast"].layers[0])
 found = f"airbench loses {fine:.1f} points to fine noise and {coarse:.1f} to coarse noise of the same ε. "
 if whitened - control > 5:
     found += (
-        f"The likely cause is the first layer: fast loses {whitened:.1f} points to fine noise, but only {control:.1f} if "
-        "the same recipe trains it with an ordinary first layer. The whitening layer amplifies what varies least in "
-        "photographs, their fine detail, until its outputs vary by similar amounts. In "
+        f"The likely cause is the first layer: fast loses {whitened:.1f} points to fine noise, but only "
+        f"{control:.1f} if the same recipe trains it with an ordinary first layer. The whitening layer amplifies what "
+        "varies least in photographs, their fine detail, until its outputs vary by similar amounts. In "
         f"{np.sum(added > signal)} of its {len(signal)} filters, fine noise of this size then exceeds the image."
     )
 else:
