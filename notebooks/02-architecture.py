@@ -147,12 +147,12 @@ assert budget.epochs == {"cifar10": 16, "sketches": 8} and len(ablations.VARIANT
 # An **ablation study** changes one choice, retrains the network by the same recipe, and compares results: here,
 # accuracies on the **validation set** over up to four **seeds** (other initial weights and image orders). In at least
 # 95 of 100 such studies, all intervals contain the true differences; the intervals allow for other seeds and other
-# validation images. Where an interval contains 0, the study shows **no difference**, and bounds how large one could be
-# in (percentage) points.
+# validation images. Where an interval contains 0, the study shows **no difference**, and bounds how large one
+# could be, in percentage points.
 #
 # | change | what it means |
 # | --- | --- |
-# | stride 2 | instead of pooling, convolutions that move by two pixels downsample |
+# | strided convolution | instead of pooling, a convolution that moves by two pixels downsamples |
 # | skip (residual) connection | adds the input of two convolutions to their output: $y = x + f(x)$ |
 # | Glorot initialisation | smaller initial weights, derived without regard to ReLU |
 # | batch normalisation | brings each channel to mean 0 and variance 1 in each training step |
