@@ -32,7 +32,7 @@ BEFORE = (
     "If Jupyter fails, show what <code>make slides</code> and <code>make site</code> wrote the day before: it needs no kernel.",
 )
 QUESTIONS = {
-    "Why max pooling, if the study does not favour it?": "Because the slides chose it; 02's table says whether any "
+    "Why max pooling, and not another kind?": "Because the slides chose it; 02's table says whether any "
     "measurement speaks against it. “No difference” is a result: the interval says how large a difference could still be.",
     "I can see the change at 8/255.": "Yes, in dark, even areas. The claim is not that nobody sees the change, but that "
     "nobody would choose another class: the image still shows the same object.",

@@ -171,7 +171,7 @@ def sign_agreement(lead, agreement, limit):
 
 @styled
 def survival_curve(levels, overall, classes, names):
-    """The fraction of images that are correct at every ε so far, under FGSM: overall in colour, each class grey, extremes named.
+    """The fraction of images correct at every ε so far, under FGSM: overall in colour, classes grey, extremes named.
 
     `levels` are intensity levels out of 255, `overall` fractions in [0, 1], `classes` the same for each class
     (k, classes).
