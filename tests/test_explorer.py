@@ -9,6 +9,7 @@ import pytest
 
 from helpers import attacks, data, evaluation, explorer
 from helpers.backend import keras
+from helpers.explorer import rays
 
 
 @pytest.fixture(scope="module")
@@ -97,6 +98,14 @@ def test_each_attack(sliders, small, images, labels, attack):
             drawn = np.clip(images[index] + level * sign.astype(int), 0, 255)
         assert abs(255 * moved[0] - drawn).max() <= 0.51
     assert abs(rows[0] - rows[32]).max() > 0.001
+
+
+@pytest.mark.parametrize("paths", [set(), {"momentum"}])
+def test_an_attack_without_code_is_refused_by_name(sliders, monkeypatch, paths):
+    monkeypatch.setattr(rays, "PATHS", rays.PATHS | paths)
+    for ask in (sliders._rays.of, sliders._rays.fooled):
+        with pytest.raises(ValueError, match="attack='momentum'"):
+            ask("small", 0 if ask == sliders._rays.of else [0], "momentum", 0, 8)
 
 
 def test_several_networks_share_the_sliders(small, images, labels):

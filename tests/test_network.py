@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import test_browser
+from playwright.sync_api import Error
 
 from helpers import data, evaluation, explorer, runs
 from helpers.backend import keras, tf
@@ -13,6 +14,7 @@ from helpers.explorer import weights
 
 browser, page, pytestmark = test_browser.browser, test_browser.page, test_browser.pytestmark
 NETWORK = Path(explorer.__file__).with_name("network.js").read_text(encoding="utf-8")
+LANES = Path(explorer.__file__).with_name("lanes.js").read_text(encoding="utf-8")
 
 RUN = """({packed, images, labels}) => {
   const bytes = (text) => Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
@@ -138,3 +140,10 @@ def test_weights_beyond_float16_are_refused():
     model.layers[-1].kernel.assign(model.layers[-1].kernel * 1e7)
     with pytest.raises(ValueError, match="float16"):
         weights.pack(model)
+
+
+def test_an_attack_without_code_is_refused_by_name(page):
+    page.goto("about:blank")
+    page.add_script_tag(content=LANES)
+    with pytest.raises(Error, match="attack momentum"):
+        page.evaluate("() => direction(null, [0.5], 'momentum', 0, 0, 'an image')")

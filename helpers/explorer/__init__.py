@@ -18,7 +18,7 @@ from ..data import CLASS_NAMES
 from ..validation import checked_images, checked_labels
 from . import page, weights
 from .page import LAST
-from .rays import ATTACKS, Rays
+from .rays import ATTACKS, PATHS, Rays
 
 PAGE_IMAGES = 20  # 4 kB each
 SCRIPTED = int(ipywidgets.__version__.split(".")[0]) >= 8  # before, ipywidgets could not hand out its own outputs
@@ -66,7 +66,7 @@ class FgsmExplorer:
     `model` is any Keras classifier of such images, or a dictionary {name: classifier}: these stand side by side under
     one pair of sliders and one set of switches. `images` are uint8 (n, 32, 32, 3) in 0–255, `labels` their true classes,
     integers (n,), `image_names` what to call them, "image 0" and so on unless given. `widget` is what a notebook shows,
-    `epsilon` and `image` are its sliders: ε from 0 to 32/255 on the scale from 0 to 1, and an index into `images`.
+    `epsilon` and `image` are its sliders: ε from 0 to LAST/255 on the scale from 0 to 1, and an index into `images`.
     Where ipywidgets is older than 8 (Colab), the notebook shows the page that `to_html` writes.
     Raises TypeError or ValueError for arguments of the wrong kind, shape or range. Used in 05-fgsm and 06-defence.
     """
@@ -197,7 +197,7 @@ class FgsmExplorer:
 
     def _show(self, change):
         view, index = self._view, self.image.value
-        if change.owner is self.epsilon and view.attack != "pgd":
+        if change.owner is self.epsilon and view.attack not in PATHS:
             return  # the view has every ε
         # On the way to an image of the chosen class the slider passes others, which nobody gets to see.
         if view.only in (-1, self._labels[index]):

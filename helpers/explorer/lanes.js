@@ -1,7 +1,5 @@
 // The attacks, in a page without a kernel. Each network has a lane of its own that always computes what is wanted most.
 
-const PGD = { steps: 10, fraction: 1 / 4 }; // of ε, the size of a step
-
 // `wants()` lists {image, attack, target, level}, the most urgent first; `told(want)` is called after each answer.
 // An image is {key, pixels, label}; a label of null lets the network attack what it predicts.
 function startLane(network, wants, told) {
@@ -62,6 +60,7 @@ async function computeLevel(network, ray, want, wanted) {
 async function direction(network, x, attack, label, target, key) {
   if (attack === "fgsm") return network.signs(x, label);
   if (attack === "target") return (await network.signs(x, target)).map((sign) => -sign); // down the loss of the target
+  if (attack !== "random") throw new Error(`attack ${attack}: lanes.js computes no such attack`);
   const draw = generator(key);
   return Int8Array.from(x, () => (draw() < 0.5 ? -1 : 1));
 }
@@ -70,9 +69,9 @@ async function direction(network, x, attack, label, target, key) {
 async function climb(network, x, label, epsilon, key, wanted) {
   const draw = generator(key);
   let moved = stepped(x, Array.from(x, () => 2 * draw() - 1), epsilon, x, 1);
-  for (let step = 0; step < PGD.steps; step++) {
+  for (let step = 0; step < PGD_STEPS; step++) {
     if (!wanted()) return null;
-    moved = stepped(moved, await network.signs(moved, label), epsilon * PGD.fraction, x, epsilon);
+    moved = stepped(moved, await network.signs(moved, label), epsilon * PGD_STEP, x, epsilon);
   }
   return moved;
 }

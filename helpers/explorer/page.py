@@ -6,7 +6,9 @@ import html
 import json
 from pathlib import Path
 
-LAST = 32  # ε runs from 0 to 32/255 in steps of 1/255, in the kernel and in JavaScript
+# In the kernel and in JavaScript: ε runs from 0 to LAST/255 in steps of 1/255; PGD takes steps of this fraction of ε.
+LAST = 32
+PGD_STEPS, PGD_STEP = 10, 1 / 4
 
 HERE = Path(__file__).parent
 # Without a policy of its own a page may do anything; with this one it runs what is in it, and loads nothing.
@@ -24,7 +26,8 @@ def source(*names):
 BODY = """body { max-width: 1720px; margin: 0 auto; padding: 8px 16px; --room: calc(100dvh - 340px); }
 h1 { margin: 0 0 8px; font: 650 24px/1.25 system-ui, sans-serif; }"""
 STYLE = source("view.css")
-VIEW = f"const LAST = {LAST};\n" + source("parts.js", "view.js")
+NUMBERS = f"const LAST = {LAST}, PGD_STEPS = {PGD_STEPS}, PGD_STEP = {PGD_STEP};\n"
+VIEW = NUMBERS + source("parts.js", "view.js")
 NOTEBOOK = VIEW + source("notebook.js")
 WORKER = source("network.js", "worker.js")
 

@@ -7,12 +7,12 @@ import numpy as np
 
 from .. import attacks, evaluation
 from ..data import to_float
-from .page import LAST
+from .page import LAST, PGD_STEP, PGD_STEPS
 
 # The attacks, in a notebook and in a page: what the view shows of them. Here and in lanes.js they are computed.
-ATTACKS = {"fgsm": "FGSM", "random": "random-sign noise", "pgd": "PGD, 10 steps", "target": "make it a …"}
+ATTACKS = {"fgsm": "FGSM", "random": "random-sign noise", "pgd": f"PGD, {PGD_STEPS} steps", "target": "make it a …"}
+PATHS = {"pgd"}  # of several steps: another path for each ε, while the others move along one direction
 EPSILONS = np.arange(LAST + 1, dtype=np.float32).reshape(-1, 1, 1, 1) / 255
-PGD_STEPS, PGD_STEP_FRACTION = 10, 1 / 4  # as in lanes.js
 
 
 class Rays:
@@ -27,11 +27,11 @@ class Rays:
     def of(self, name, index, attack, target, level):
         """One network under one attack: its probabilities at every ε, float32 (LAST + 1, classes), and what moves the image.
 
-        PGD takes a path of its own at each ε, so that only `level` is computed; other rows are nan until asked for.
+        Of an attack in PATHS, only `level` is computed; other rows are nan until asked for.
         """
         key, model = (name, index, attack, target if attack == "target" else None), self._models[name]
         image, one = to_float(self._images[index : index + 1]), [index]
-        if attack != "pgd":
+        if attack not in PATHS:
             if key not in self._known:
                 way = self._direction(model, attack, target, one)
                 moved = attacks.perturb(image, way, EPSILONS)
@@ -40,7 +40,7 @@ class Rays:
             return self._known[key]
         ray = self._known.setdefault(key, {"moved": {}})
         for new in {0, level} - set(ray["moved"]):
-            moved = self._pgd(model, one, new) if new else image
+            moved = self._end(model, attack, one, new) if new else image
             row = evaluation.probabilities(model, moved)[0]
             ray.setdefault("probabilities", np.full((LAST + 1, len(row)), np.nan, np.float32))[new] = row
             ray["moved"][new] = np.rint(255 * moved[0]).astype(np.uint8)
@@ -49,8 +49,8 @@ class Rays:
     def fooled(self, name, indices, attack, target, level):
         """Which images are correct before the attack and wrong after it: booleans (n,)."""
         model, images, labels = self._models[name], to_float(self._images[indices]), self._labels[indices]
-        if attack == "pgd":
-            moved = np.concatenate([self._pgd(model, [index], level) for index in indices])
+        if attack in PATHS:
+            moved = np.concatenate([self._end(model, attack, [index], level) for index in indices])
         else:
             moved = attacks.perturb(images, self._direction(model, attack, target, indices), level / 255)
         before, after = (evaluation.predictions(model, x) for x in (images, moved))
@@ -63,9 +63,14 @@ class Rays:
             return attacks.gradient_sign(model, images, self._labels[indices])
         if attack == "target":
             return -attacks.gradient_sign(model, images, np.full(len(images), target))
+        if attack != "random":
+            raise ValueError(f"attack={attack!r}: explorer/rays.py computes no such attack of one step")
         return np.stack([attacks.random_signs(images.shape[1:], seed=int(index)) for index in indices])
 
-    def _pgd(self, model, indices, level):
+    def _end(self, model, attack, indices, level):
+        """Where the path of an attack of several steps ends, float32 (n, 32, 32, 3)."""
+        if attack != "pgd":
+            raise ValueError(f"attack={attack!r}: explorer/rays.py computes no such attack of several steps")
         images, epsilon = to_float(self._images[indices]), level / 255
-        steps = {"step_size": PGD_STEP_FRACTION * epsilon, "steps": PGD_STEPS, "seed": int(indices[0])}
+        steps = {"step_size": PGD_STEP * epsilon, "steps": PGD_STEPS, "seed": int(indices[0])}
         return attacks.pgd(model, images, self._labels[indices], epsilon, **steps)

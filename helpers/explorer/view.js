@@ -175,6 +175,7 @@ function drawPictures(view, model, image, ray, level, names) {
   view.adversarial.paint(moved, (i) => moved[i]);
   write(view.perturbation.caption, level ? `perturbation ×${factor}` : "no perturbation");
   const whose = view.parts.length > 1 ? `: ${model.get("titles")[ray.number]}` : "";
+  // Noise is the control: nothing was aimed at a network.
   const result = model.get("attack") === "random" ? "with random-sign noise" : `adversarial example${whose}`;
   write(view.adversarial.caption, level ? result : "move ε");
 }
