@@ -452,6 +452,13 @@ def test_epochs_under_attack():
     assert {"clean", "FGSM", "FGSM, predicted label", "PGD"} <= set(words(figure))
 
 
+def test_a_condition_has_the_colour_of_the_longest_name_in_it(monkeypatch):
+    monkeypatch.setitem(figures.defence.COLOURS, "momentum FGSM", "#123456")
+    history = {"loss": [2], "fgsm_accuracy": [0.3], "pgd_accuracy": [0.3]}
+    figure = figures.epochs_under_attack(history, {"momentum FGSM, predicted label": 0.5})
+    assert figure.axes[0].lines[-1].get_color() == "#123456"
+
+
 def test_clean_vs_robust_keeps_the_values_of_a_row_apart():
     close = {"clean": 0.75, "FGSM": 0.47, "PGD": 0.42, "AutoAttack": 0.38}
     figure = figures.clean_vs_robust({"a network": close, "another one": close | {"PGD": 0.0}}, 8 / 255)

@@ -52,7 +52,7 @@ def epochs_under_attack(history, final):
     """Accuracy after each training epoch under FGSM and under PGD.
 
     `final` maps the names of further conditions to the accuracy in [0, 1] that the trained network has under them;
-    each name contains one of fgsm.COLOURS. They are drawn as diamonds at the last epoch.
+    each name contains one of fgsm.COLOURS, the longest of which gives the colour. They are drawn as diamonds at the last epoch.
     """
     figure, axis = new_figure(height=4.2)
     epochs = np.arange(1, len(history["loss"]) + 1)
@@ -63,7 +63,7 @@ def epochs_under_attack(history, final):
         axis.plot(epochs, percent, "o-", color=colour, markersize=8, clip_on=False)
         labels[name] = percent[-1], colour
     for name, accuracy in final.items():
-        colour = next(colour for attack, colour in COLOURS.items() if attack in name)
+        colour = COLOURS[max((attack for attack in COLOURS if attack in name), key=len)]
         axis.plot(
             epochs[-1], 100 * accuracy, "D", color=colour, markerfacecolor="white", markeredgewidth=2.5, markersize=10
         )
