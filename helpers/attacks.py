@@ -127,6 +127,7 @@ def pgd(model, images, labels, epsilon, *, step_size, steps, restarts=1, seed=0,
     network, images, labels = _checked(model, images, labels, batch_size)
     number, batch = tf.TensorSpec([], tf.float32), network.batch_of_images()
     signature = batch, batch, tf.TensorSpec([None], tf.int64), number, number, tf.TensorSpec([], tf.int32)
+    # A graph is kept under its key: what is not a tensor and changes `ascend`, such as a loss, belongs into the key.
     climb = network.graph("PGD", ascend, *signature)
     rng, found = np.random.default_rng(seed), images.copy()
     for part in _batches(images, batch_size):
@@ -136,6 +137,7 @@ def pgd(model, images, labels, epsilon, *, step_size, steps, restarts=1, seed=0,
             for done in range(0, steps, LOOK):
                 if not len(left):
                     break
+                # `ascend` is called anew every LOOK steps: what a step leaves for the next has to go in and come out.
                 x, y, more = images[left], labels[left], min(LOOK, steps - done)
                 found[left] = moved = climb(*map(tf.constant, (x, moved, y)), epsilon, step_size, more).numpy()
                 correct = network.forward(moved).argmax(axis=1) == y

@@ -21,6 +21,9 @@ from .commands import replace_what_cannot_be_printed
 # Intensity levels out of 255: FGSM at all of them, random-sign noise and PGD, which takes longer, at some.
 FGSM_LEVELS, RANDOM_LEVELS, PGD_LEVELS = tuple(range(17)), (0, 1, 2, 4, 8, 16), (0, 2, 4, 8, 16)
 REPORT_LEVEL = 8  # the level at which single numbers are given
+REPORT_ATTACKS = "random-sign noise", "FGSM", "PGD"  # of which a report holds curves, the strongest last
+PGD_STEPS, PGD_STEPS_PER_EPSILON, PGD_RESTARTS = 20, 4, 5
+PGD_IN_WORDS = f"{PGD_STEPS} steps of ε/{PGD_STEPS_PER_EPSILON}, {PGD_RESTARTS} random starts"
 FLOAT64_BATCH = 50  # float64 takes memory
 STEEP = (20, 100)  # the signs must also be exact for logits multiplied by these
 
@@ -29,9 +32,8 @@ def report(model, dataset, progress=iter):
     """Attack `model` with test images of `dataset`: a dictionary that JSON can keep.
 
     Every attack takes the same images: the first data.ORIGINAL_TEST_IMAGES of CIFAR-10, all of the sketches. Accuracies
-    are fractions of all "n" images, those included that are misclassified to begin with. "FGSM", "random-sign noise" and
-    "PGD" (20 steps of ε/4, 5 restarts) hold "levels" and "accuracy"; "losses" the same for FGSM with the two losses that
-    float32 can spoil. What PGD fools at one level it fools at the larger ones, too, whose ball contains the adversarial
+    are fractions of all "n" images, those included that are misclassified to begin with. Each of REPORT_ATTACKS holds
+    "levels" and "accuracy"; "losses" the same for FGSM with the two losses that float32 can spoil. What PGD fools at one level it fools at the larger ones, too, whose ball contains the adversarial
     example. "survival" has a row for each of FGSM's levels: of each class, the fraction that FGSM fooled at no
     level up to this one. "confusion_matrix" counts true classes (rows) and predictions (columns) under FGSM at
     REPORT_LEVEL. For "signs" see `signs_in_float32`. `progress` wraps what takes most of the time.
@@ -67,7 +69,8 @@ def _under_pgd(model, images, labels, progress):
     left = np.arange(len(images))
     for level in progress(PGD_LEVELS):
         x, y, epsilon = images[left], labels[left], level / 255
-        moved = attacks.pgd(model, x, y, epsilon, step_size=epsilon / 4, steps=20, restarts=5) if level else x
+        steps = {"steps": PGD_STEPS, "step_size": epsilon / PGD_STEPS_PER_EPSILON, "restarts": PGD_RESTARTS}
+        moved = attacks.pgd(model, x, y, epsilon, **steps) if level else x
         left = left[evaluation.predictions(model, moved) == y]
         yield len(left) / len(images)
 

@@ -43,7 +43,7 @@ def test_a_report_agrees_with_single_attacks(found, model, few):
 
 def test_every_attack_takes_the_same_images(found, model, few):
     clean = evaluation.accuracy(model, few.x_test, few.y_test)
-    for attack in ("FGSM", "random-sign noise", "PGD"):
+    for attack in robustness.REPORT_ATTACKS:
         levels, accuracy = found[attack]["levels"], found[attack]["accuracy"]
         assert levels[0] == 0 and accuracy[0] == pytest.approx(clean) and len(levels) == len(accuracy)
     for level, accuracy in zip(found["PGD"]["levels"], found["PGD"]["accuracy"], strict=True):
@@ -145,7 +145,7 @@ def test_recorded_reports_belong_to_recorded_runs(path):
     found, record = robustness.load(name, dataset), runs.read_record(name, dataset)
     same = found["dataset"]["digest"] == record["dataset"]["digest"]
     recorded = runs.accuracy(record, found["images"])
-    for attack in ("FGSM", "random-sign noise", "PGD"):
+    for attack in robustness.REPORT_ATTACKS:
         assert found[attack]["accuracy"][0] == pytest.approx(recorded, abs=1e-3 if same else 0.02)
     assert [one["scale"] for one in found["signs"]["steep"]] == [20, 100]
     assert len(at_a_corner(path)) <= 0.005 * 3 * found["n"]

@@ -113,10 +113,9 @@ def expected():
 
 
 def _at(report, level=8):
-    found = {
-        name: dict(zip(report[name]["levels"], report[name]["accuracy"]))
-        for name in ("FGSM", "random-sign noise", "PGD")
-    }
+    from ..robustness import REPORT_ATTACKS
+
+    found = {name: dict(zip(report[name]["levels"], report[name]["accuracy"])) for name in REPORT_ATTACKS}
     return {name: levels[level] for name, levels in found.items()} | {"clean": found["FGSM"][0]}
 
 
