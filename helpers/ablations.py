@@ -109,11 +109,10 @@ def run_variant(variant, seed, dataset, epochs=None):
 
     split = data.load(dataset).validation_split()
     run = training.train(recipe, split, epochs=epochs, build=build)
-    weighted = [layer for layer in run.model.layers if hasattr(layer, "kernel")]
     correct = evaluation.predictions(run.model, split.x_val) == split.y_val
     return run.record | {
         "variant": VARIANTS[variant],
-        "multiply_adds": sum(math.prod((*layer.kernel.shape, *layer.output.shape[1:-1])) for layer in weighted),
+        "multiply_adds": models.multiply_adds(run.model),
         "correct": base64.b64encode(np.packbits(correct)).decode(),
     }
 

@@ -85,7 +85,7 @@ def flop(name, dataset):
     attack takes a forward pass, and a backward pass to the images alone, which costs as much as the forward pass.
     """
     recipe = RECIPES[name]
-    products = sum(layer.multiply_adds for layer in models.layer_table(models.build(recipe.network)))
+    products = models.multiply_adds(models.build(recipe.network))
     passes = 6 + 4 * (recipe.attack.steps if recipe.attack else 0)
     return passes * products * runs.read_record(name, dataset)["dataset"]["train_size"] * recipe.epochs[dataset]
 
@@ -99,11 +99,11 @@ def main():
     replace_what_cannot_be_printed()
     try:
         runs.save_record(measure(data.load("cifar10")), PATH.parent, PATH.name)
-    except OSError as error:
+        for name in RECIPES:
+            rate = flop(name, "cifar10") / seconds(name, "cifar10")
+            print(f"{name}: {in_words(seconds(name, 'cifar10'))}, {rate / load()['peak']:.0%} of the peak")
+    except (OSError, ValueError) as error:
         raise SystemExit(str(error)) from None
-    for name in RECIPES:
-        rate = flop(name, "cifar10") / seconds(name, "cifar10")
-        print(f"{name}: {in_words(seconds(name, 'cifar10'))}, {rate / load()['peak']:.0%} of the peak")
 
 
 if __name__ == "__main__":

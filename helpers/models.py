@@ -211,10 +211,18 @@ def layer_table(model):
             field += (window[0] - 1) * stride
             stride *= layer.strides[0]
         *places, units = layer.output.shape[1:]
-        products = math.prod(layer.kernel.shape) * math.prod(places) if hasattr(layer, "kernel") else 0
         kind, seen = type(layer).__name__, field if places else None
-        rows.append(Layer(kind, (*places, units), layer.count_params(), products, seen))
+        rows.append(Layer(kind, (*places, units), layer.count_params(), _multiply_adds(layer), seen))
     return rows
+
+
+def multiply_adds(model):
+    """The multiply-adds of any network, also of one that branches, counted as in `layer_table`."""
+    return sum(map(_multiply_adds, model.layers))
+
+
+def _multiply_adds(layer):
+    return math.prod((*layer.kernel.shape, *layer.output.shape[1:-1])) if hasattr(layer, "kernel") else 0
 
 
 def pre_activations(model, images):

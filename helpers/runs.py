@@ -54,10 +54,10 @@ def digest(model):
         settings = layer.get_config()
         settings = {key: settings[key] for key in _COMPUTES if key in settings}
         rows.append((type(layer).__name__, settings, [list(weight.shape) for weight in layer.weights]))
-    return hashlib.sha256(json.dumps(rows + _branches(model), sort_keys=True, default=str).encode()).hexdigest()
+    return hashlib.sha256(json.dumps(rows + branches(model), sort_keys=True, default=str).encode()).hexdigest()
 
 
-def _branches(model):
+def branches(model):
     """For each layer, by place, the layers that it takes as inputs; nothing for a chain."""
     if isinstance(model, keras.Sequential):
         return []

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from helpers import attacks, autoattack, evaluation, robustness, runs
+from helpers import ablations, attacks, autoattack, evaluation, robustness, runs
 
 
 @pytest.fixture
@@ -51,3 +51,8 @@ def test_the_command_continues_after_the_last_attack_and_keeps_the_report(asked,
     assert asked[0] == ("apgd-t", 2) and after["AutoAttack"]["attacks"][0] == first
     assert after["FGSM"] == before["FGSM"] and after["AutoAttack"]["level"] == robustness.REPORT_LEVEL
     assert after["AutoAttack"]["accuracy"] == after["AutoAttack"]["attacks"][-1]["accuracy"] <= 0.05
+
+
+def test_a_network_that_branches_is_refused_before_any_layer_is():
+    with pytest.raises(ValueError, match="branches"):
+        autoattack.rebuild(ablations.network(skip=True))

@@ -2,7 +2,7 @@ import dataclasses
 
 import pytest
 
-from helpers import data, durations
+from helpers import ablations, data, durations, models
 from helpers.recipes import RECIPES
 
 
@@ -27,6 +27,22 @@ def test_seconds_and_operations_of_a_whole_training(monkeypatch):
     assert durations.flop("adversarial-fgsm", "cifar10") / durations.flop("standard-twin", "cifar10") == pytest.approx(
         10 / 6
     )
+
+
+def test_operations_of_a_network_that_branches(monkeypatch):
+    monkeypatch.setattr(models, "build", lambda _: ablations.network(skip=True))
+    pairs = 10_321_920 + 2 * 14_155_776 + 2048 * 128 + 128 * 10
+    adapted = 32**2 * 3 * 32 + 16**2 * 32 * 64 + 8**2 * 64 * 128  # the 1×1 convolutions beside the pairs
+    assert durations.flop("vgg3", "cifar10") == 6 * (pairs + adapted) * 50_000 * 71
+
+
+def test_a_run_that_is_not_recorded_ends_the_command_in_one_line(monkeypatch, tmp_path):
+    monkeypatch.setattr(durations, "measure", lambda _: {"seconds_per_step": dict.fromkeys(RECIPES, 1.0), "peak": 1})
+    monkeypatch.setattr(data, "load", lambda _: None)
+    monkeypatch.setattr(durations, "PATH", tmp_path / "durations.json")
+    monkeypatch.setattr(durations, "RECIPES", {"new": RECIPES["fast"]})
+    with pytest.raises(SystemExit, match="record.json"):
+        durations.main()
 
 
 @pytest.mark.parametrize("span, words", [(31.6, "32 s"), (119.4, "119 s"), (1920, "32 min")])
