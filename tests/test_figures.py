@@ -453,7 +453,7 @@ def test_epochs_under_attack():
 
 
 def test_a_condition_has_the_colour_of_the_longest_name_in_it(monkeypatch):
-    monkeypatch.setitem(figures.defence.COLOURS, "momentum FGSM", "#123456")
+    monkeypatch.setitem(figures.ATTACK_COLOURS, "momentum FGSM", "#123456")
     history = {"loss": [2], "fgsm_accuracy": [0.3], "pgd_accuracy": [0.3]}
     figure = figures.epochs_under_attack(history, {"momentum FGSM, predicted label": 0.5})
     assert figure.axes[0].lines[-1].get_color() == "#123456"

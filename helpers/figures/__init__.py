@@ -32,7 +32,6 @@ from .style import (
     STANDARD,
     TEST,
     TRAIN,
-    VALIDATION,
     WIDTH,
     label_lines,
     new_figure,

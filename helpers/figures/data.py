@@ -3,9 +3,7 @@
 import numpy as np
 from matplotlib.patches import Rectangle
 
-from .style import MARK, new_figure, styled
-
-CHANNELS = {"red": "#B3261E", "green": "#1E7B34", "blue": "#1F4FBF"}  # the channels' own colours
+from .style import CHANNELS, MARK, new_figure, styled
 
 
 @styled

@@ -2,8 +2,7 @@
 
 import numpy as np
 
-from .fgsm import COLOURS
-from .style import FAINT, label_lines, new_figure, styled
+from .style import ATTACK_COLOURS, FAINT, label_lines, new_figure, styled
 
 
 @styled
@@ -11,7 +10,7 @@ def clean_vs_robust(networks, epsilon):
     """One row per network: clean accuracy as a hollow marker, accuracy under each attack as a filled one.
 
     `networks` maps a name to {"clean": accuracy, attack: accuracy, …} in [0, 1]; the attacks are those of
-    fgsm.COLOURS, at `epsilon`.
+    style.ATTACK_COLOURS, at `epsilon`.
     """
     figure, axis = new_figure(height=0.85 * len(networks) + 1.6)
     named = {}
@@ -20,8 +19,8 @@ def clean_vs_robust(networks, epsilon):
         axis.hlines(place, min(percent.values()), max(percent.values()), color=FAINT, linewidth=5, zorder=1)
         for attack, value in percent.items():
             shape = {"marker": "D" if attack == "AutoAttack" else "o", "markersize": 12, "markeredgewidth": 2.5}
-            face = "white" if attack == "clean" else COLOURS[attack]
-            shape |= {"color": COLOURS[attack], "markerfacecolor": face, "linestyle": "none", "clip_on": False}
+            face = "white" if attack == "clean" else ATTACK_COLOURS[attack]
+            shape |= {"color": ATTACK_COLOURS[attack], "markerfacecolor": face, "linestyle": "none", "clip_on": False}
             (named[attack],) = axis.plot(value, place, **shape)
         _values(axis, place, percent)
     axis.set_yticks(range(len(networks)), networks)
@@ -41,7 +40,7 @@ def _values(axis, place, percent):
             (value, place),
             (0, 11 * side),
             textcoords="offset points",
-            color=COLOURS[attack],
+            color=ATTACK_COLOURS[attack],
             ha="center",
             va="bottom" if side > 0 else "top",
         )
@@ -52,18 +51,19 @@ def epochs_under_attack(history, final):
     """Accuracy after each training epoch under FGSM and under PGD.
 
     `final` maps the names of further conditions to the accuracy in [0, 1] that the trained network has under them;
-    each name contains one of fgsm.COLOURS, the longest of which gives the colour. They are drawn as diamonds at the last epoch.
+    each name contains one of style.ATTACK_COLOURS, the longest of which gives the colour. They are drawn as diamonds at
+    the last epoch.
     """
     figure, axis = new_figure(height=4.2)
     epochs = np.arange(1, len(history["loss"]) + 1)
     lines = {"FGSM": "fgsm_accuracy", "PGD": "pgd_accuracy"}
     labels = {}
     for name, key in lines.items():
-        percent, colour = 100 * np.array(history[key]), COLOURS[name]
+        percent, colour = 100 * np.array(history[key]), ATTACK_COLOURS[name]
         axis.plot(epochs, percent, "o-", color=colour, markersize=8, clip_on=False)
         labels[name] = percent[-1], colour
     for name, accuracy in final.items():
-        colour = COLOURS[max((attack for attack in COLOURS if attack in name), key=len)]
+        colour = ATTACK_COLOURS[max((attack for attack in ATTACK_COLOURS if attack in name), key=len)]
         axis.plot(
             epochs[-1], 100 * accuracy, "D", color=colour, markerfacecolor="white", markeredgewidth=2.5, markersize=10
         )

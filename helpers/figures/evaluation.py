@@ -3,7 +3,7 @@
 import numpy as np
 from matplotlib.colors import PowerNorm
 
-from .style import FAINT, GREY, INK, TEST, WIDTH, new_figure, styled
+from .style import FAINT, GREY, GRID, INK, TEST, WIDTH, new_figure, styled
 
 # One scale for every confusion matrix of the series; by square roots, so that errors of a few percent can be seen.
 PERCENT = PowerNorm(0.5, 0, 100)
@@ -86,7 +86,7 @@ def precision_recall(precision, recall, names):
     axis.set_yticks(places, [names[number] for number in order])
     axis.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=2, frameon=False)
     axis.set(xlabel="percent", xlim=(None, min(100, axis.get_xlim()[1])), ylim=(-0.6, len(names) - 0.4))
-    axis.grid(axis="x", color="#E5E7EA")
+    axis.grid(axis="x", color=GRID)
     axis.set_axisbelow(True)
     return figure
 

@@ -2,10 +2,8 @@
 
 import numpy as np
 
-from .style import ATTACK_COLOURS, CLEAN, FAINT, FGSM, GREY, PGD, SMALLEST_FONT, label_lines, new_figure, styled
+from .style import ATTACK_COLOURS, CLEAN, FAINT, FGSM, GREY, SMALLEST_FONT, label_lines, new_figure, styled
 
-# AutoAttack, most of which is PGD with adaptive steps, shares the colour of PGD and differs by its marker.
-COLOURS = {**ATTACK_COLOURS, "AutoAttack": PGD}
 EPSILON_AXIS = "ε (intensity levels out of 255)"
 
 
@@ -84,7 +82,7 @@ def loss_along_ray(epsilons, losses, slope):
     """
     figure, axis = new_figure(height=4.4)
     linear = losses["FGSM"][0] + slope * epsilons
-    rays = {name: (loss, COLOURS[name], "-") for name, loss in losses.items()}
+    rays = {name: (loss, ATTACK_COLOURS[name], "-") for name, loss in losses.items()}
     rays["linear\napproximation"] = (linear, GREY, "--")
     for loss, colour, style in rays.values():
         axis.plot(255 * epsilons, loss, style, color=colour)
@@ -138,7 +136,7 @@ def _draw_curves(axis, curves):
     axis.set(xlabel=EPSILON_AXIS, ylim=(0, 100))
     at_the_end = {}
     for attack, (levels, accuracies) in curves.items():
-        colour, percent = COLOURS[attack], 100 * np.asarray(accuracies)
+        colour, percent = ATTACK_COLOURS[attack], 100 * np.asarray(accuracies)
         # Accuracies of 0 keep the whole of their marker.
         axis.plot(levels, percent, "D" if len(levels) == 1 else "o-", color=colour, markersize=7, clip_on=False)
         if levels[-1] == last:

@@ -11,25 +11,36 @@ from matplotlib.figure import Figure
 
 # Which images an accuracy or a loss was measured on; the two colours are those of the slides' learning curves.
 TRAIN = "#0072B2"
-TEST = VALIDATION = "#C05400"  # either way, images that the network was not trained on
+TEST = "#C05400"  # validation images as well: either way, the network was not trained on them
 
 # What was done to the images before the network saw them.
 CLEAN = "#1F2328"
 NOISE = "#6B7178"  # random-sign noise, the control: grey, because nothing was aimed at the network
 FGSM = "#8F1466"
 PGD = "#5200CC"
-ATTACK_COLOURS = {"clean": CLEAN, "random-sign noise": NOISE, "FGSM": FGSM, "PGD": PGD}
+# AutoAttack, most of which is PGD with adaptive steps, shares the colour of PGD and differs by its marker.
+ATTACK_COLOURS = {"clean": CLEAN, "random-sign noise": NOISE, "FGSM": FGSM, "PGD": PGD, "AutoAttack": PGD}
 
 # How the network was trained.
 STANDARD = "#6B3410"
 ROBUST = "#00523D"  # adversarially trained
 
 # Colours without a role: for a single series, for two quantities that are not compared elsewhere, for guides and grids.
-INK, GREY, FAINT = "#1F2328", "#5A6068", "#C8CCD1"
+INK, GREY, FAINT, GRID = "#1F2328", "#5A6068", "#C8CCD1", "#E5E7EA"
 MARK = "#FFC400"  # frames on images; too light for words
+CHANNELS = {"red": "#B3261E", "green": "#1E7B34", "blue": "#1F4FBF"}  # the channels' own colours
 
 # tests/test_figures.py holds all of them to contrast on white and to distances that colour-blind people see.
-ROLES = {"TRAIN": TRAIN, "TEST": TEST, **ATTACK_COLOURS, "STANDARD": STANDARD, "ROBUST": ROBUST}
+ROLES = {
+    "TRAIN": TRAIN,
+    "TEST": TEST,
+    "CLEAN": CLEAN,
+    "NOISE": NOISE,
+    "FGSM": FGSM,
+    "PGD": PGD,
+    "STANDARD": STANDARD,
+    "ROBUST": ROBUST,
+}
 
 # A figure 10 inches wide fills a projector's 1280 pixels, so that 14 points can be read from the last row.
 WIDTH, DPI, SMALLEST_FONT = 10, 100, 14

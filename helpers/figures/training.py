@@ -43,7 +43,7 @@ def momentum_paths(paths, curvatures):
 
 @styled
 def learning_curves(history, target=None):
-    """Loss and accuracy against epochs: training blue, test orange; dashed is the running mean with dropout on.
+    """Loss and accuracy against epochs, in training and on test images; dashed is the running mean with dropout on.
 
     The epoch of the lowest test loss is marked. `target`, if given, holds the slides' training and test accuracy in
     [0, 1], drawn as dotted lines.
