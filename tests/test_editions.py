@@ -345,7 +345,10 @@ def test_the_page_for_the_eve_has_clock_cuts_and_numbers_of_the_records():
     starts = schedule.starts()
     assert times[:2] == [f"9:00 (0–{starts[1]})", f"9:{starts[1]:02} ({starts[1]}–{starts[2]})"]
     assert len(times) == len(starts) + 1 and times[-1] == "10:15 (75–90)"
-    assert "9:30, minute 30" in page and "9:50, minute 50" in page and "10:05, minute 65" in page
+    late = {s.notebook: start + guide.LATE for start, s in reversed(list(zip(starts, schedule.SECTIONS)))}
+    for name in guide.CUTS:
+        time = schedule.clock_time("9:00", late[name])
+        assert f"{time}, minute {late[name]}: Has {name[:2]} begun?" in page
     kept = robustness.load("vgg3", data.load(download=False).name)["FGSM"]
     assert f"{dict(zip(kept['levels'], kept['accuracy']))[8]:.1%} under FGSM" in page
 

@@ -230,6 +230,25 @@ def test_a_failing_cell_leaves_the_old_notebook(tmp_path):
     assert built.read_bytes() == before and len(list(tmp_path.iterdir())) == 2
 
 
+def test_building_writes_the_minutes_of_the_schedule(tmp_path, monkeypatch):
+    monkeypatch.setitem(schedule.MINUTES, "07-sample", 9)
+    source = tmp_path / "07-sample.py"
+    source.write_text(
+        "# %% [markdown]\n# # 07 · A sample\n#\n# Takes 3 minutes. **Time:** 3 minutes.\n", encoding="utf-8"
+    )
+    notebooks.build(source)
+    for book in (cells.read(source), nbformat.read(source.with_suffix(".ipynb"), 4)):
+        assert book.cells[0].source.endswith("Takes 3 minutes. **Time:** 9 minutes.")
+
+
+def test_a_notebook_without_minutes_is_refused_before_anything_runs(monkeypatch):
+    monkeypatch.delitem(schedule.MINUTES, "06-defence")
+    monkeypatch.setattr(notebooks, "build", lambda source: pytest.fail(f"{source} was built"))
+    for names in ([], ["06-defence"]):
+        with pytest.raises(ValueError, match="06-defence: add a Section to helpers/editions/schedule.py"):
+            notebooks.write(names)
+
+
 def output(kind, **fields):
     return nbformat.v4.new_output(kind, **fields)
 

@@ -5,21 +5,14 @@ import re
 
 from . import attack, cells, pages, schedule
 
-# What to leave out, by the minute at which a lecturer looks at the clock.
+# What to leave out of a notebook that has not begun so many minutes after it should have.
+LATE = 3
 CUTS = {
-    30: (
-        "Has 03 begun?",
-        "show the recorded curves of 03 instead of the training run, then the generalisation gap (saves 5 minutes)",
-    ),
-    50: (
-        "Has 05 begun?",
-        "keep the sliders, why the sign and the control in 05, and leave out the slides' attack (saves 6 minutes)",
-    ),
-    65: (
-        "Does 06 begin?",
-        "show only the figure of accuracies on clean images and under attack, then the three things to take home (saves "
-        "5 minutes)",
-    ),
+    "03-training": "show the recorded curves of 03 instead of the training run, then the generalisation gap (saves 5 "
+    "minutes)",
+    "05-fgsm": "keep the sliders, why the sign and the control in 05, and leave out the slides' attack (saves 6 minutes)",
+    "06-defence": "show only the figure of accuracies on clean images and under attack, then the three things to take "
+    "home (saves 5 minutes)",
 }
 BEFORE = (
     "The day before: run <code>make data</code>, then <code>make lecture</code>, and run 01 and 03 once on the machine that "
@@ -76,10 +69,12 @@ def eve(begin, numbers):
         )
     end = schedule.LECTURE
     rows.append((f"<b>{schedule.clock_time(begin, end)}</b> ({end}–{end + schedule.QUESTIONS})", "", "questions", ""))
-    cuts = [
-        f"<b>{schedule.clock_time(begin, minute)}, minute {minute}: {where}</b> If not, {what}."
-        for minute, (where, what) in CUTS.items()
-    ]
+    cuts = []
+    for name, what in CUTS.items():
+        minute = schedule.starts()[[section.notebook for section in schedule.SECTIONS].index(name)] + LATE
+        cuts.append(
+            f"<b>{schedule.clock_time(begin, minute)}, minute {minute}: Has {name[:2]} begun?</b> If not, {what}."
+        )
     asked = "".join(f"<dt>{question}</dt><dd>{answer}</dd>" for question, answer in QUESTIONS.items())
     body = (
         f"<h2>Before</h2>{_list(BEFORE)}<h2>The clock</h2>{_table(('time', '', 'what', 'if it fails'), rows)}"

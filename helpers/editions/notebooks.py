@@ -1,11 +1,12 @@
 """The stored notebooks: NN-name.ipynb from NN-name.py, every cell run in a fresh kernel on CIFAR-10."""
 
 import os
+import re
 import time
 
 import nbformat
 
-from . import cells, readme
+from . import cells, readme, schedule
 
 WIDGET = "application/vnd.jupyter.widget-view+json"
 NO_KERNEL = "Run this cell: what it shows needs a running kernel."
@@ -18,6 +19,7 @@ def build(source):
     from . import pairs
 
     pairs.reconcile(source, building=True)
+    write_minutes(source)
     book = cells.read(source)
     client = NotebookClient(
         book,
@@ -41,6 +43,14 @@ def build(source):
     os.replace(part, source.with_suffix(".ipynb"))
 
 
+def write_minutes(source):
+    """Write the minutes of the schedule into the first cell of a .py, after "**Time:**"; other notebooks have none."""
+    minutes, text = schedule.MINUTES.get(source.stem), source.read_text(encoding="utf-8")
+    if minutes:
+        text = re.sub(r"(\*\*Time:\*\* )\d+ minutes", rf"\g<1>{minutes} minutes", text, count=1)
+        source.write_text(text, encoding="utf-8", newline="\n")
+
+
 def write(names):
     """Build the notebooks called `names`, or all, one after the other, and write the README's parts anew."""
     from .. import data
@@ -48,6 +58,8 @@ def write(names):
     known = cells.names()
     if unknown := set(names) - set(known):
         raise ValueError(f"no notebook is called {', '.join(sorted(unknown))}; there are {', '.join(known)}")
+    if untimed := set(known) - set(schedule.MINUTES):
+        raise ValueError(f"no minutes for {', '.join(sorted(untimed))}: add a Section to helpers/editions/schedule.py")
     os.environ["LECTURE_DATASET"] = "cifar10"
     print(data.load("cifar10", download=False).source)
     for name in names or known:

@@ -15,7 +15,8 @@ def notebooks(books):
 
 def plan():
     """The plan of the lecture, and the path of 45 minutes."""
-    lines = ["| minutes | notebook | what happens | if it fails |", "| --- | --- | --- | --- |"]
+    total = f"The lecture takes {schedule.LECTURE} minutes and leaves {schedule.QUESTIONS} for questions:"
+    lines = [total, "", "| minutes | notebook | what happens | if it fails |", "| --- | --- | --- | --- |"]
     for start, section in zip(schedule.starts(), schedule.SECTIONS):
         span = f"{start}–{start + section.minutes}"
         lines.append(f"| {span} | {section.notebook[:2]} | {section.what} | {section.instead} |")

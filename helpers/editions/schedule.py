@@ -1,7 +1,7 @@
 """The minutes of the lecture: the one place where they are written.
 
-The README's plan, the speaker's clock and the page for the eve are made from here, and each notebook's first cell
-carries the number of MINUTES; tests compare.
+The README's plan, the speaker's clock and the page for the eve are made from here, and `notebooks` writes the number of
+MINUTES into each notebook's first cell; tests compare.
 """
 
 from dataclasses import dataclass
