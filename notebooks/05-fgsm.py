@@ -37,7 +37,7 @@ import numpy as np
 
 from helpers import attacks, data, evaluation, figures, robustness, runs
 from helpers.backend import tf
-from helpers.explorer import FgsmExplorer
+from helpers.explorer import LAST, FgsmExplorer
 
 dataset = data.load()
 model = runs.load("vgg3", dataset.name).model
@@ -79,7 +79,7 @@ explorer
 my_level = 16  # at this level the change is plain to see
 
 # %% tags=["core", "reveal"] slideshow={"slide_type": "subslide"}
-levels = np.arange(33)
+levels = np.arange(LAST + 1)
 _, predicted = attacks.epsilon_sweep(model, images[one], labels[one], levels / 255)
 wrong = levels[predicted[:, 0] != true]
 assert predicted[0, 0] == true, "the running image must be classified correctly before the attack"
@@ -87,10 +87,10 @@ if wrong.size:
     first_wrong = data.CLASS_NAMES[predicted[wrong[0], 0]]
     print(f"first misclassified at ε = {wrong[0]}/255: {data.CLASS_NAMES[true]} → {first_wrong}")
 else:
-    print("correct at every ε up to 32/255")
+    print(f"correct at every ε up to {LAST}/255")
 
 # %% tags=["core", "bet"]
-print(f"your bet: {my_level}/255; the attack needs {wrong[0] if wrong.size else 'more than 32'}/255")
+print(f"your bet: {my_level}/255; the attack needs {wrong[0] if wrong.size else f'more than {LAST}'}/255")
 
 # %% [markdown] tags=["core", "notes"] slideshow={"slide_type": "notes"}
 # <details><summary>Speaker notes</summary>
@@ -342,9 +342,9 @@ survived = np.average(report["survival"][16], weights=np.bincount(dataset.y_test
 back = round((curves["FGSM"][1][16] - survived) * report["n"])
 figures.show(
     figures.robustness_curves({"vgg3": curves}, marked=8),
-    f"On the same {report['n']:,} images at ε = 8/255, the accuracy is {under_pgd:.1%} under PGD (20 steps of ε/4, 5 "
-    f"random starts) and {at_8['FGSM']:.1%} under FGSM. A larger ε is not always worse for the network: under FGSM, "
-    f"{back} of the images are classified correctly at 16/255, but not at every smaller ε.",
+    f"On the same {report['n']:,} images at ε = 8/255, the accuracy is {under_pgd:.1%} under PGD "
+    f"({robustness.PGD_IN_WORDS}) and {at_8['FGSM']:.1%} under FGSM. A larger ε is not always worse for the "
+    f"network: under FGSM, {back} of the images are classified correctly at 16/255, but not at every smaller ε.",
 )
 
 # %% [markdown] tags=["core", "notes"] slideshow={"slide_type": "notes"}
@@ -528,9 +528,8 @@ for loss in attacks.LOSSES:
 
 # %% tags=["optional"]
 reports = {"vgg3": report, "airbench": robustness.load("airbench", dataset.name)}
-tried = ("random-sign noise", "FGSM", "PGD")
 panels = {
-    name: {attack: (found[attack]["levels"], found[attack]["accuracy"]) for attack in tried}
+    name: {attack: (found[attack]["levels"], found[attack]["accuracy"]) for attack in robustness.REPORT_ATTACKS}
     for name, found in reports.items()
 }
 named = robustness.REPORT_LEVEL
@@ -797,8 +796,8 @@ my_class = None  # or one of data.CLASS_NAMES, such as "cat"
 
 mine = small[np.newaxis]
 label = [data.CLASS_NAMES.index(my_class)] if my_class else evaluation.predictions(model, mine)
-needed = attacks.minimal_epsilon(model, data.to_float(mine), np.array(label))[0]
-print(f"{my_name}: FGSM needs", "more than 32/255" if np.isnan(needed) else f"ε = {255 * needed:.0f}/255")
+needed = attacks.minimal_epsilon(model, data.to_float(mine), np.array(label), max_level=LAST)[0]
+print(f"{my_name}: FGSM needs", f"more than {LAST}/255" if np.isnan(needed) else f"ε = {255 * needed:.0f}/255")
 FgsmExplorer(model, mine, np.array(label), image_names=[my_name])
 
 # %% [markdown] tags=["optional"] slideshow={"slide_type": "skip"}

@@ -106,7 +106,7 @@ level = robustness.REPORT_LEVEL
 def recorded_curves(name):
     """Levels and accuracies under each recorded attack on a network, all on the same images."""
     found = reports[name]
-    curves = {key: (found[key]["levels"], found[key]["accuracy"]) for key in ("random-sign noise", "FGSM", "PGD")}
+    curves = {key: (found[key]["levels"], found[key]["accuracy"]) for key in robustness.REPORT_ATTACKS}
     if len(found.get("AutoAttack", {}).get("attacks", ())) == len(ATTACKS):
         curves["AutoAttack"] = [found["AutoAttack"]["level"]], [found["AutoAttack"]["accuracy"]]
     return curves
@@ -144,9 +144,8 @@ figures.show(
 # <details><summary>Speaker notes</summary>
 #
 # Read one row aloud with its numbers. The bet compares the two networks image by image: the difference of two
-# accuracies hides the fact that some images are lost and others gained. PGD took 20 steps of ε/4 from 5 random starts.
-# The two adversarially trained networks differ in their numbers of epochs, so do not use them to compare one step with
-# three.
+# accuracies hides the fact that some images are lost and others gained. The two adversarially trained networks differ
+# in their numbers of epochs, so do not use them to compare one step with three.
 #
 # **They will ask:** *Why does adversarial training cost accuracy?* Weak patterns that help on clean images can be
 # reversed within the ℓ∞ ball, so a robust network cannot rely on them (Tsipras et al. 2019, arXiv:1805.12152). On the
@@ -277,7 +276,7 @@ assert loss_to_noise < loss_to_fgsm / 4, "take home 2"
 # ## Optional: all recorded numbers
 
 # %% tags=["optional"]
-conditions = ("clean", "random-sign noise", "FGSM", "PGD", "AutoAttack")
+conditions = ("clean", *robustness.REPORT_ATTACKS, "AutoAttack")
 rows = [
     (name, *(f"{found[condition]:.1%}" if condition in found else "not recorded" for condition in conditions))
     for name, found in at_level.items()
