@@ -137,7 +137,8 @@ def pgd(model, images, labels, epsilon, *, step_size, steps, restarts=1, seed=0,
             for done in range(0, steps, LOOK):
                 if not len(left):
                     break
-                # `ascend` is called anew every LOOK steps: what a step leaves for the next has to go in and come out.
+                # `ascend`, which training shares, is called anew every LOOK steps: what a step leaves for the next, such
+                # as a momentum, has to go in and come out.
                 x, y, more = images[left], labels[left], min(LOOK, steps - done)
                 found[left] = moved = climb(*map(tf.constant, (x, moved, y)), epsilon, step_size, more).numpy()
                 correct = network.forward(moved).argmax(axis=1) == y
