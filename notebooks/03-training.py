@@ -195,7 +195,7 @@ if dataset.name == "cifar10":  # as the text says: it ends where the training ac
 # ## When to stop?
 #
 # **Early stopping** keeps the weights of the epoch with the lowest *validation* loss. The test set must not decide: the
-# best of many noisy measurements is partly luck. We base no choice on the orange test curve.
+# best of many noisy measurements is partly luck. We base no choice on the test curve.
 
 # %% [markdown] tags=["core", "notes"] slideshow={"slide_type": "notes"}
 # <details><summary>Speaker notes</summary>
@@ -528,7 +528,7 @@ print("correct: with a patience of 2, epoch 4 is kept; with a patience of 3, epo
 # **4. Can it memorise noise?** The **capacity** of a network is the range of functions that it can represent: is that
 # of our network large enough to fit labels that follow no rule? Write `with_random_labels(dataset, seed)`, which
 # returns the same data set with every *training* label drawn at random from the ten classes (`dataclasses.replace`
-# makes a changed copy). The check trains on only 96 images, first with true labels and then with random ones. Before
+# makes a changed copy). The check trains on only 64 images, first with true labels and then with random ones. Before
 # you run it, predict the training and test accuracies for both.
 
 # %% tags=["homework", "solution"] jupyter={"source_hidden": true}
@@ -538,7 +538,7 @@ def with_random_labels(dataset, seed):
     return dataclasses.replace(dataset, y_train=random.astype(dataset.y_train.dtype))
 
 # %% tags=["homework", "check"]
-small = dataset.subset(96, 100)
+small = dataset.subset(64, 1)
 noisy = with_random_labels(small, 0)
 assert np.array_equal(noisy.y_test, small.y_test), "leave the test labels as they are: only training labels change"
 counts = np.bincount(noisy.y_train, minlength=10)
@@ -548,7 +548,7 @@ assert np.mean(noisy.y_train == small.y_train) < 0.3, "only about one label in t
 assert np.array_equal(noisy.x_train, small.x_train), "only the labels change"
 faster = dataclasses.replace(recipe, learning_rate=0.02)
 for name, these in (("true labels", small), ("random labels", noisy)):
-    result = training.train(faster, these, epochs=100)
+    result = training.train(faster, these, epochs=80)
     memorised = runs.accuracy(result.record, "train")
     generalises = evaluation.accuracy(result.model, data.to_float(dataset.x_test[:1000]), dataset.y_test[:1000])
     print(f"{name}: training accuracy {memorised:.0%}, accuracy on 1,000 test images {generalises:.0%}")
