@@ -2,6 +2,8 @@
 
 from contextlib import contextmanager
 
+from axe_playwright_python.sync_playwright import Axe
+
 
 @contextmanager
 def watched(browser, allowed):
@@ -29,3 +31,12 @@ def watched(browser, allowed):
     assert {address for address in asked if not address.startswith(allowed)} == set()
     # How tests read a canvas is not the page's fault.
     assert [text for text in complaints if "willReadFrequently" not in text] == []
+
+
+def barriers(page, dark=False):
+    """What axe finds serious on a page: (rule, element, how to mend it). In the dark only contrasts differ."""
+    page.emulate_media(color_scheme="dark" if dark else "light")
+    options = {"resultTypes": ["violations"]} | ({"runOnly": ["color-contrast"]} if dark else {})
+    found = Axe().run(page, options=options).response["violations"]
+    serious = [violation for violation in found if violation["impact"] in ("serious", "critical")]
+    return [(v["id"], v["nodes"][0]["html"][:200], v["nodes"][0]["failureSummary"]) for v in serious]
