@@ -146,7 +146,13 @@ def plain_stem():
     return airbench_network((48, 96, 192), "plain_stem", first=layers.Conv2D(24, 3, kernel_initializer="he_uniform"))
 
 
-_BUILDERS = {builder.__name__: builder for builder in (vgg3, fast, fast_unwhitened, airbench, plain_stem)}
+def smooth():
+    """A wider one to be trained under attack, with SiLU, whose slopes change smoothly where ReLU's jump."""
+    first = layers.Conv2D(24, 3, kernel_initializer="he_uniform")
+    return airbench_network((64, 128, 256), "smooth", activation="silu", first=first)
+
+
+_BUILDERS = {builder.__name__: builder for builder in (vgg3, fast, fast_unwhitened, airbench, plain_stem, smooth)}
 NAMES = tuple(_BUILDERS)
 
 
