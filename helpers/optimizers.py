@@ -3,15 +3,16 @@
 from .backend import keras, tf
 
 
-def build(recipe, steps):
-    """The optimiser that `recipe` names, its learning rate falling over so many steps as the recipe's schedule says."""
+def build(recipe, epochs, batches):
+    """The optimiser that `recipe` names, for so many epochs of so many batches each: it steps once for each batch."""
     rates = {
         "constant": lambda peak, _: peak,
         "linear": lambda peak, steps: keras.optimizers.schedules.PolynomialDecay(peak, steps, end_learning_rate=0.0),
         "slanted-triangular": SlantedTriangular,
     }
-    rate = rates[recipe.schedule](recipe.learning_rate, steps)
-    average = {"use_ema": True, "ema_momentum": recipe.weight_averaging} if recipe.weight_averaging else {}
+    rate = rates[recipe.schedule](recipe.learning_rate, epochs * batches)
+    averaged = recipe.averaged_epochs * batches
+    average = {"use_ema": True, "ema_momentum": 1 - 1 / averaged} if averaged else {}
     return {"SGD": keras.optimizers.SGD, "Muon": Muon}[recipe.optimizer](rate, momentum=recipe.momentum, **average)
 
 

@@ -28,8 +28,8 @@ class Recipe:
     `test_time_augmentation` the final test accuracies are also taken with models.with_test_time_augmentation.
     `train_eval_size` limits how many training images are evaluated after each epoch, where evaluating all would take
     too long; the final accuracies are taken on all. With `attack` the network learns from adversarial examples only,
-    and its robust accuracy is taken after each epoch, too. With `weight_averaging` what is evaluated and kept is an
-    exponential moving average of the weights, which keeps that fraction of itself at each step.
+    and its robust accuracy is taken after each epoch, too. With `averaged_epochs` what is evaluated and kept is an
+    exponential moving average of the weights over about so many epochs: of n steps, each adds 1/n of the new weights.
     """
 
     network: str
@@ -46,14 +46,14 @@ class Recipe:
     train_eval_size: int | None = None
     test_time_augmentation: bool = False
     attack: AttackConfig | None = None
-    weight_averaging: float = 0.0
+    averaged_epochs: float = 0.0
 
 
 # What the quick recipes share: the optimiser and the schedule of airbench (see optimizers.Muon).
 MUON = dict(optimizer="Muon", learning_rate=0.24, momentum=0.6, schedule="linear", augment=True, train_eval_size=1000)
 
-# 0.99 averages the weights over one epoch.
-AVERAGED = MUON | dict(batch_size=500, weight_averaging=0.99, label_smoothing=0.1)
+# What the training under attack and its twin share.
+AVERAGED = MUON | dict(batch_size=500, averaged_epochs=1.0, label_smoothing=0.1)
 
 RECIPES = {
     # Learning rate and momentum are the slides'. They name neither batch size nor epochs, so both are assumptions: 32

@@ -92,7 +92,7 @@ def train(recipe, dataset, *, epochs=None, on_step=None, on_epoch=None, checkpoi
     model = build(recipe.network, recipe.dtype_policy)
     if "whiten" in [layer.name for layer in model.layers]:
         models.whiten(model, dataset.x_train)
-    optimizer = optimizers.build(recipe, epochs * -(-len(dataset.x_train) // recipe.batch_size))
+    optimizer = optimizers.build(recipe, epochs, -(-len(dataset.x_train) // recipe.batch_size))
     optimizer.build(model.trainable_variables)
     variables = [*model.variables, *optimizer.variables]
     keeper = Checkpoint(checkpoint, recipe, epochs, dataset, runs.digest(model), variables)

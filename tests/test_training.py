@@ -78,9 +78,9 @@ def test_what_is_evaluated_after_each_epoch(few):
 
 def test_the_schedule_ends_with_the_last_batch(few, monkeypatch):
     steps, build = [], optimizers.build
-    monkeypatch.setattr(optimizers, "build", lambda recipe, count: steps.append(count) or build(recipe, count))
+    monkeypatch.setattr(optimizers, "build", lambda recipe, *counts: steps.append(counts) or build(recipe, *counts))
     training.train(RECIPE, few.subset(70, 10), epochs=2)  # batches of 32, 32 and 6
-    assert steps == [6]
+    assert steps == [(2, 3)]
 
 
 @pytest.fixture(scope="module")
@@ -232,7 +232,7 @@ def test_float32_where_the_processor_has_no_bfloat16(monkeypatch):
 def test_schedules():
     def rates(schedule):
         recipe = dataclasses.replace(RECIPE, schedule=schedule, learning_rate=0.5)
-        optimizer, found = optimizers.build(recipe, 100), []
+        optimizer, found = optimizers.build(recipe, 10, 10), []
         for step in (0, 10, 20, 60, 100):
             optimizer.iterations.assign(step)
             found.append(round(float(optimizer.learning_rate), 4))
@@ -335,7 +335,7 @@ def test_the_moving_average_of_the_weights_is_what_is_kept(few):
         networks.append(models.build(*arguments))
         return networks[-1]
 
-    recipe = dataclasses.replace(RECIPE, weight_averaging=0.8, learning_rate=0.05, dtype_policy="float32")
+    recipe = dataclasses.replace(RECIPE, averaged_epochs=0.5, learning_rate=0.05, dtype_policy="float32")
 
     def on_step(*_):
         steps.append([weight.numpy() for weight in networks[0].trainable_variables])
