@@ -49,9 +49,9 @@ print(f"recorded run: {last} epochs; its training steps take {duration}")
 # We train the network of 02 on some of the images. Meanwhile, let us see what each step does.
 
 # %% tags=["core"]
-part = dataset.subset(min(12_800, len(dataset.x_train)), 1_000)
+part = dataset.subset(min(10_000, len(dataset.x_train)), 1_000)
 with figures.LiveCurve() as curve:
-    epochs = 12_800 // len(part.x_train)
+    epochs = 10_000 // len(part.x_train)
     training.train(recipe, part, epochs=epochs, on_step=curve.on_step, on_epoch=curve.on_epoch)
 
 # %% [markdown] tags=["core"] slideshow={"slide_type": "subslide"}
