@@ -344,7 +344,7 @@ def alignment(network, epsilon, count=500):
     near = np.clip(clean + rng.uniform(-epsilon, epsilon, clean.shape), 0, 1).astype(np.float32)
     slopes = []
     for x in (clean, near):
-        parts = [slice(start, start + 100) for start in range(0, len(x), 100)]
+        parts = [slice(start, start + 25) for start in range(0, len(x), 25)]
         found = [attacks.input_gradient(network, tf.constant(x[p]), tf.constant(labels[:count][p])) for p in parts]
         slopes.append(np.concatenate(found).reshape(len(x), -1))
     a, b = slopes
