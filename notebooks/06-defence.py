@@ -149,8 +149,8 @@ figures.show(
 #
 # **They will ask:** *Why does adversarial training cost accuracy?* Weak patterns that help on clean images can be
 # reversed within the ℓ∞ ball, so a robust network cannot rely on them (Tsipras et al. 2019, arXiv:1805.12152). On the
-# sketches, it costs nothing, because the shapes remain clear at 8/255. *Can the cost on CIFAR-10 be avoided?* Far more
-# data reduces it; the optional section "How far is that from the best?" names networks that still pay it.
+# sketches, it costs almost nothing, because the shapes remain clear at 8/255. *Can the cost on CIFAR-10 be avoided?* Far
+# more data reduces it; the optional section "How far is that from the best?" names networks that still pay it.
 #
 # </details>
 

@@ -21,10 +21,6 @@ PGD = "#5200CC"
 # AutoAttack, most of which is PGD with adaptive steps, shares the colour of PGD and differs by its marker.
 ATTACK_COLOURS = {"clean": CLEAN, "random-sign noise": NOISE, "FGSM": FGSM, "PGD": PGD, "AutoAttack": PGD}
 
-# How the network was trained.
-STANDARD = "#6B3410"
-ROBUST = "#00523D"  # adversarially trained
-
 # Colours without a role: for a single series, for two quantities that are not compared elsewhere, for guides and grids.
 INK, GREY, FAINT, GRID = "#1F2328", "#5A6068", "#C8CCD1", "#E5E7EA"
 MARK = "#FFC400"  # frames on images; too light for words
@@ -38,8 +34,6 @@ ROLES = {
     "NOISE": NOISE,
     "FGSM": FGSM,
     "PGD": PGD,
-    "STANDARD": STANDARD,
-    "ROBUST": ROBUST,
 }
 
 # A figure 10 inches wide fills a projector's 1280 pixels, so that 14 points can be read from the last row.
