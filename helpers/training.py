@@ -7,6 +7,7 @@ helpers/recorded/.
 """
 
 import argparse
+import contextlib
 import dataclasses
 import sys
 import time
@@ -101,7 +102,8 @@ def train(recipe, dataset, *, epochs=None, on_step=None, on_epoch=None, checkpoi
     final = build(recipe.network, "float32")
     for epoch in range(len(history.get("loss", ())), epochs):
         begin = time.perf_counter()
-        values = _one_epoch(step, recipe, dataset, epoch, epochs, on_step)
+        with _interrupts_as_such():
+            values = _one_epoch(step, recipe, dataset, epoch, epochs, on_step)
         _to_evaluation_mode(final, model, optimizer, recipe, dataset)
         values |= _evaluated(final, recipe, dataset)
         for name, value in (values | {"seconds": time.perf_counter() - begin}).items():
@@ -150,6 +152,17 @@ def augment_batch(images, mirrored, rng):
     down, right = rng.integers(5, size=(2, len(images)))
     moved = np.moveaxis(places[np.arange(len(images)), down, right], 1, -1)
     return np.where(mirrored[:, None, None, None], moved[:, :, ::-1], moved)
+
+
+@contextlib.contextmanager
+def _interrupts_as_such():
+    """Raise KeyboardInterrupt where an interrupt inside NumPy's C code has become a SystemError."""
+    try:
+        yield
+    except SystemError as error:
+        if not isinstance(error.__context__, KeyboardInterrupt):
+            raise
+        raise KeyboardInterrupt from error
 
 
 def _one_epoch(step, recipe, dataset, epoch, epochs, on_step):
