@@ -18,7 +18,7 @@ import test_photographs
 from PIL import Image
 from playwright.sync_api import expect
 
-from helpers import attacks, data, evaluation, figures, runs
+from helpers import attacks, data, evaluation, explorer, figures, runs
 from helpers.editions import attack
 from helpers.explorer import weights
 from helpers.photographs import photograph
@@ -27,6 +27,8 @@ browser, pytestmark = test_browser.browser, test_browser.pytestmark
 FIREFOX = next(filter(None, map(shutil.which, ("firefox-esr", "firefox"))), None)
 LARGEST = 6e6
 NETWORKS = tuple(attack.NETWORKS)
+# The attacks that lanes.js computes: those that do the same each time, and those that draw at random.
+DETERMINISTIC, RANDOM = ("fgsm", "target"), ("random", "pgd")
 
 
 @pytest.fixture(scope="module")
@@ -104,7 +106,12 @@ WORKERS = {
 }
 
 
-@pytest.mark.parametrize("kind", ["fgsm", "target"])
+def test_every_attack_of_the_sliders_is_tried_in_a_page():
+    """rays.py offers it in pages as well, where only lanes.js can compute it."""
+    assert {*DETERMINISTIC, *RANDOM} == set(explorer.ATTACKS)
+
+
+@pytest.mark.parametrize("kind", DETERMINISTIC)
 @pytest.mark.parametrize("workers", WORKERS)
 def test_predictions_and_images_are_those_of_the_attack(visit, dataset, rounded, kind, workers):
     """With workers and without. The image is the attack's to within a level, the probability to 0.01."""
@@ -124,7 +131,7 @@ def test_predictions_and_images_are_those_of_the_attack(visit, dataset, rounded,
         assert (pixels(page, 0) == dataset.x_test[index]).all(), place
 
 
-@pytest.mark.parametrize("kind", ["random", "pgd"])
+@pytest.mark.parametrize("kind", RANDOM)
 def test_attacks_that_draw_at_random(visit, dataset, rounded, kind):
     """They keep to the ball, the prediction is that of the image shown, and PGD does at least as well as noise."""
     index = figures.RUNNING_IMAGE
@@ -178,9 +185,7 @@ def test_what_a_drag_shows_is_computed(visit, dataset, rounded):
     image, label = data.to_float(dataset.x_test[index : index + 1]), dataset.y_test[index : index + 1]
     for name, network in rounded.items():
         sign = attacks.gradient_sign(network, image, label)
-        exact = evaluation.probabilities(
-            network, np.concatenate([attacks.perturb(image, sign, k / 255) for k in range(33)])
-        )
+        exact = evaluation.probabilities(network, attacks.perturb(image, sign, explorer.rays.EPSILONS))
         assert max(abs(exact[level].max() - probability) for level, probability in shown[name]) < 0.01
 
 

@@ -91,7 +91,7 @@ def test_each_attack(sliders, small, images, labels, attack):
         assert (shown["image"], shown["attack"], shown["label"]) == (index, attack, labels[index])
         rows = np.frombuffer(ray["probabilities"], "<f4").reshape(explorer.LAST + 1, 10)
         np.testing.assert_allclose(rows[[0, level]], [sliders.answer().probabilities_before, wanted], atol=1e-5)
-        if attack == "pgd":
+        if attack in rays.PATHS:
             drawn = np.frombuffer(ray["moved"][str(level)], np.uint8).reshape(32, 32, 3)
         else:
             sign = np.frombuffer(ray["sign"], np.int8).reshape(32, 32, 3)
