@@ -20,6 +20,7 @@ from playwright.sync_api import expect
 from test_browser import CHROMIUM, browser  # noqa: F401, the fixture of a real browser
 
 from helpers.editions import cells, guide, notebooks, pages, site, slides
+from helpers.explorer import LAST
 
 ROOT = Path(__file__).resolve().parents[1]
 NAMES = [path.stem for path in sorted((ROOT / "notebooks").glob("[0-9]*.ipynb"))]
@@ -183,12 +184,12 @@ def test_the_sliders_work_without_kernel_and_network(offline, written, folder):
         page.evaluate("Reveal.slide(1)")
     epsilon = page.get_by_role("slider", name="ε", exact=True)
     epsilon.press("End")
-    expect(page.locator(".fgsm .epsilon")).to_contain_text("ε = 32/255")
+    expect(page.locator(".fgsm .epsilon")).to_contain_text(f"ε = {LAST}/255")
     page.get_by_role("radio", name="random-sign noise").click()
     expect(page.get_by_role("radio", name="random-sign noise")).to_be_checked()
     if folder == "slides":  # a touched slider keeps no key of a clicker
         page.keyboard.press("-")
-        expect(page.locator(".fgsm .epsilon")).to_contain_text("ε = 31/255")
+        expect(page.locator(".fgsm .epsilon")).to_contain_text(f"ε = {LAST - 1}/255")
         epsilon.focus()
         place = "Reveal.getIndices().h + 100 * Reveal.getIndices().v"
         for key in ("PageDown", "ArrowRight", "ArrowDown", " "):
