@@ -41,6 +41,8 @@ class Run:
 # What of a layer's configuration decides what it computes; the rest is names, number formats and how training begins.
 _COMPUTES = ("activation", "axis", "dilation_rate", "epsilon", "filters", "groups", "kernel_size", "momentum", "offset")
 _COMPUTES += ("padding", "pool_size", "rate", "scale", "center", "strides", "units", "use_bias")
+# Of layers without weights that no recorded network has.
+_COMPUTES += ("alpha", "interpolation", "max_value", "negative_slope", "size", "threshold")
 
 
 def digest(model):
@@ -48,9 +50,15 @@ def digest(model):
 
     Equal for two networks that compute the same function of the same weights, whatever their dtype policy. Records and
     checkpoints carry it, because weights also fit a network that does something else with them.
+    Raises ValueError for a network that holds another one, whose layers would not be seen.
     """
     rows = []
     for layer in model.layers:
+        if isinstance(layer, keras.Model):
+            raise ValueError(
+                f"model: {model.name} holds the network {layer.name}, whose layers are not seen here, nor where batch "
+                "normalisation is recalibrated and multiply-adds are counted; apply these layers one by one instead"
+            )
         settings = layer.get_config()
         settings = {key: settings[key] for key in _COMPUTES if key in settings}
         rows.append((type(layer).__name__, settings, [list(weight.shape) for weight in layer.weights]))

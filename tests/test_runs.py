@@ -157,6 +157,22 @@ def test_a_digest_is_of_how_branches_meet():
     assert runs.digest(network(before=True)) == runs.digest(network(before=True)) != runs.digest(network(before=False))
 
 
+def test_a_digest_is_of_what_layers_without_weights_compute():
+    relu, elu, larger = keras.layers.ReLU, keras.layers.ELU, keras.layers.UpSampling2D
+    pairs = [(relu(), relu(negative_slope=0.1)), (relu(), relu(max_value=6)), (elu(), elu(alpha=0.5))]
+    for pair in (*pairs, (larger(), larger(interpolation="bilinear"))):
+        one, other = (runs.digest(keras.Sequential([keras.Input((8, 8, 3)), layer])) for layer in pair)
+        assert one != other, pair[1].get_config()
+
+
+def test_a_network_inside_a_network_is_refused_by_name():
+    inner = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Conv2D(3, 3)], name="branch")
+    image = keras.Input((10, 10, 3))
+    outer = keras.Model(image, inner(keras.layers.Conv2D(3, 3)(image)))
+    with pytest.raises(ValueError, match="holds the network branch"):
+        runs.digest(outer)
+
+
 def pickled(path, mark):
     class Trap:
         def __reduce__(self):
