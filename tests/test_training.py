@@ -42,7 +42,11 @@ def test_the_loss_falls_and_everything_is_recorded(few):
     assert run.record["dataset"]["digest"] == few.digest()
     assert run.record["recipe"]["dtype_policy"] in ("float32", "mixed_bfloat16")
     assert run.model.dtype_policy.name == "float32"
-    json.dumps(run.record)
+    new = json.loads(json.dumps(run.record))
+    for path in runs.RECORDED.glob("*/*/record.json"):
+        kept = json.loads(path.read_text(encoding="utf-8"))
+        assert kept.keys() - {"weights_sha256"} == new.keys(), f"{path}: train it anew"
+        assert all(row.keys() == new["accuracies"][0].keys() for row in kept["accuracies"]), f"{path}: train it anew"
 
 
 @pytest.mark.parametrize("attack", [None, recipes.AttackConfig(epsilon=8 / 255, step_size=10 / 255)])
