@@ -147,7 +147,10 @@ def pgd(model, images, labels, epsilon, *, step_size, steps, restarts=1, seed=0,
 
 
 def ascend(model, images, start, labels, epsilon, step_size, steps):
-    """The steps of `pgd` from `start`, which is first brought to within epsilon of `images`. Tensors in and out."""
+    """The steps of `pgd` from `start`, which is first brought to within epsilon of `images`. Tensors in and out.
+
+    Adversarial training shares this function, and 06-defence shows its code.
+    """
     low, high = tf.clip_by_value(images - epsilon, 0.0, 1.0), tf.clip_by_value(images + epsilon, 0.0, 1.0)
     moved = tf.clip_by_value(start, low, high)
     for _ in tf.range(steps):
