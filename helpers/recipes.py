@@ -7,14 +7,15 @@ from dataclasses import dataclass
 class AttackConfig:
     """How each batch is attacked before the network learns from it: FGSM for one step, PGD for several.
 
-    `epsilon` and `step_size` are on the scale from 0 to 1. With `random_start` the first step begins anywhere within
-    epsilon of the image, otherwise at the image.
+    `epsilon`, `step_size` and `noise` are on the scale from 0 to 1. The first step begins anywhere within `noise` of
+    the image. What an attack reaches is kept within epsilon of the image or, with `around_noise`, of where it began.
     """
 
     epsilon: float
     step_size: float
     steps: int = 1
-    random_start: bool = True
+    noise: float = 0.0
+    around_noise: bool = False
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,7 @@ RECIPES = {
     "adversarial-fgsm": Recipe(
         "smooth",
         epochs={"cifar10": 24, "sketches": 8},
-        attack=AttackConfig(epsilon=8 / 255, step_size=10 / 255),
+        attack=AttackConfig(epsilon=8 / 255, step_size=10 / 255, noise=8 / 255),
         **AVERAGED,
     ),
     # The same without the attack: what robustness costs is the difference to this one.
@@ -86,7 +87,7 @@ RECIPES = {
         "plain_stem",
         epochs={"cifar10": 10, "sketches": 6},
         batch_size=500,
-        attack=AttackConfig(epsilon=8 / 255, step_size=4 / 255, steps=3),
+        attack=AttackConfig(epsilon=8 / 255, step_size=4 / 255, steps=3, noise=8 / 255),
         **MUON,
     ),
     # Shown in 06-defence as it goes wrong: no random start, and an epsilon that is twice as large.
@@ -94,7 +95,7 @@ RECIPES = {
         "plain_stem",
         epochs={"cifar10": 4, "sketches": 4},
         batch_size=500,
-        attack=AttackConfig(epsilon=16 / 255, step_size=16 / 255, random_start=False),
+        attack=AttackConfig(epsilon=16 / 255, step_size=16 / 255),
         **MUON,
     ),
 }

@@ -53,10 +53,9 @@ def recalibrate_batch_norm(model, images, labels, attack=None):
 
 def adversarial_batch(model, images, labels, attack, seed):
     """A batch of images, float32 tensor in [0, 1], as `attack` leaves it. `seed` are the two integers of its chance."""
-    start = images
-    if attack.random_start:
-        start += tf.random.stateless_uniform(tf.shape(images), seed, -attack.epsilon, attack.epsilon)
-    return attacks.ascend(model, images, start, labels, attack.epsilon, attack.step_size, attack.steps)
+    noisy = images + tf.random.stateless_uniform(tf.shape(images), seed, -attack.noise, attack.noise)
+    centre = noisy if attack.around_noise else images
+    return attacks.ascend(model, centre, noisy, labels, attack.epsilon, attack.step_size, attack.steps)
 
 
 def make_step(model, optimizer, label_smoothing=0.0, attack=None, seed=0):

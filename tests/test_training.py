@@ -49,7 +49,7 @@ def test_the_loss_falls_and_everything_is_recorded(few):
         assert all(row.keys() == new["accuracies"][0].keys() for row in kept["accuracies"]), f"{path}: train it anew"
 
 
-@pytest.mark.parametrize("attack", [None, recipes.AttackConfig(epsilon=8 / 255, step_size=10 / 255)])
+@pytest.mark.parametrize("attack", [None, recipes.AttackConfig(epsilon=8 / 255, step_size=10 / 255, noise=8 / 255)])
 def test_an_interrupted_training_ends_where_an_uninterrupted_one_does(few, tmp_path, attack):
     def interrupt(history):
         raise KeyboardInterrupt
@@ -67,7 +67,7 @@ def test_an_interrupted_training_ends_where_an_uninterrupted_one_does(few, tmp_p
 
 def test_what_is_evaluated_after_each_epoch(few):
     """The first training images alone, all test images, and these under FGSM and under ten steps of PGD."""
-    attack = recipes.AttackConfig(epsilon=4 / 255, step_size=4 / 255, random_start=False)
+    attack = recipes.AttackConfig(epsilon=4 / 255, step_size=4 / 255)
     recipe = dataclasses.replace(RECIPE, attack=attack, learning_rate=0.0, train_eval_size=50)
     run = training.train(recipe, few, epochs=1, build=lambda *_: runs.load("vgg3", "sketches").model)
     found, model, x, y = {key: value for key, (value,) in run.history.items()}, run.model, few.x_test, few.y_test
@@ -94,23 +94,35 @@ def batch(few):
 
 
 def test_one_step_without_a_random_start_is_fgsm(batch):
-    attack = recipes.AttackConfig(epsilon=8 / 255, step_size=8 / 255, random_start=False)
+    attack = recipes.AttackConfig(epsilon=8 / 255, step_size=8 / 255)
     ours = training.adversarial_batch(*batch, attack, seed=[0, 0]).numpy()
     assert np.mean(abs(ours - attacks.fgsm(batch[0], batch[1].numpy(), batch[2].numpy(), 8 / 255)) > 1e-6) < 1e-4
 
 
 def test_a_random_start_depends_on_its_seed_alone_and_stays_in_the_box(batch):
-    attack = recipes.AttackConfig(epsilon=8 / 255, step_size=10 / 255, steps=2)
+    attack = recipes.AttackConfig(epsilon=8 / 255, step_size=10 / 255, steps=2, noise=8 / 255)
     one, again, other = (training.adversarial_batch(*batch, attack, seed=[0, seed]).numpy() for seed in (1, 1, 2))
     assert np.array_equal(one, again) and not np.array_equal(one, other)
     assert abs(one - batch[1].numpy()).max() <= 8 / 255 + 1e-7 and one.min() >= 0 and one.max() <= 1
+
+
+def test_n_fgsm_takes_its_step_around_the_noisy_image(batch):
+    """Source of the expected images: de Jorge et al. 2022, algorithm 1, with both clipped to [0, 1]."""
+    model, images, labels = batch
+    attack = recipes.AttackConfig(epsilon=8 / 255, step_size=8 / 255, noise=16 / 255, around_noise=True)
+    noisy = images.numpy() + tf.random.stateless_uniform(images.shape, [0, 1], -16 / 255, 16 / 255).numpy()
+    shown = noisy.clip(0, 1)
+    stepped = shown + 8 / 255 * attacks.gradient_sign(model, shown, labels.numpy())
+    expected = stepped.clip(noisy - 8 / 255, noisy + 8 / 255).clip(0, 1)
+    ours = training.adversarial_batch(*batch, attack, seed=[0, 1]).numpy()
+    assert np.mean(abs(ours - expected) > 1e-6) < 1e-4 and abs(ours - images.numpy()).max() > 20 / 255
 
 
 def test_a_step_under_attack_learns_from_the_attacked_batch(batch):
     """Without an attack the loss of this network on these pictures is small; a rate of 0 leaves it as it is."""
     model, images, labels = batch
     pixels, losses = (255 * images.numpy()).round().astype(np.uint8), []
-    attack = recipes.AttackConfig(epsilon=8 / 255, step_size=8 / 255, random_start=False)
+    attack = recipes.AttackConfig(epsilon=8 / 255, step_size=8 / 255)
     for how in (None, attack):
         optimizer = models.keras.optimizers.SGD(0.0)
         optimizer.build(model.trainable_variables)
@@ -120,7 +132,7 @@ def test_a_step_under_attack_learns_from_the_attacked_batch(batch):
 
 def test_random_starts_differ_between_the_seeds_of_a_recipe(few):
     recipe = dataclasses.replace(
-        RECIPE, attack=recipes.AttackConfig(epsilon=8 / 255, step_size=0.0), dtype_policy="float32"
+        RECIPE, attack=recipes.AttackConfig(epsilon=8 / 255, step_size=0.0, noise=8 / 255), dtype_policy="float32"
     )
     starts = []
 
@@ -138,7 +150,7 @@ def test_random_starts_differ_between_the_seeds_of_a_recipe(few):
 def test_settling_under_attack_takes_the_statistics_of_attacked_pictures(few):
     model, attack = (
         models.build("plain_stem"),
-        recipes.AttackConfig(epsilon=16 / 255, step_size=16 / 255, random_start=False),
+        recipes.AttackConfig(epsilon=16 / 255, step_size=16 / 255),
     )
     norm = next(layer for layer in model.layers if isinstance(layer, models.BatchNorm))
     training.recalibrate_batch_norm(model, few.x_train, few.y_train)
