@@ -149,7 +149,7 @@ def test_random_starts_differ_between_the_seeds_of_a_recipe(few):
 
 def test_settling_under_attack_takes_the_statistics_of_attacked_pictures(few):
     model, attack = (
-        models.build("plain_stem"),
+        models.build("smooth"),
         recipes.AttackConfig(epsilon=16 / 255, step_size=16 / 255),
     )
     norm = next(layer for layer in model.layers if isinstance(layer, models.BatchNorm))
