@@ -141,18 +141,16 @@ def airbench():
     return airbench_network((64, 256, 256), "airbench", activation="silu")
 
 
-def plain_stem():
-    """A network to be trained under attack. Nothing is whitened: that would amplify the faint patterns of an attack."""
-    return airbench_network((48, 96, 192), "plain_stem", first=layers.Conv2D(24, 3, kernel_initializer="he_uniform"))
-
-
 def smooth():
-    """A wider one to be trained under attack, with SiLU, whose slopes change smoothly where ReLU's jump."""
+    """A network to be trained under attack, with SiLU, whose slopes change smoothly where ReLU's jump.
+
+    Nothing is whitened: that would amplify the faint patterns of an attack.
+    """
     first = layers.Conv2D(24, 3, kernel_initializer="he_uniform")
     return airbench_network((64, 128, 256), "smooth", activation="silu", first=first)
 
 
-_BUILDERS = {builder.__name__: builder for builder in (vgg3, fast, fast_unwhitened, airbench, plain_stem, smooth)}
+_BUILDERS = {builder.__name__: builder for builder in (vgg3, fast, fast_unwhitened, airbench, smooth)}
 NAMES = tuple(_BUILDERS)
 
 

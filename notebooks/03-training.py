@@ -538,7 +538,7 @@ def with_random_labels(dataset, seed):
     return dataclasses.replace(dataset, y_train=random.astype(dataset.y_train.dtype))
 
 # %% tags=["homework", "check"]
-small = dataset.subset(64, 1)
+small = dataset.subset(64, 20)
 noisy = with_random_labels(small, 0)
 assert np.array_equal(noisy.y_test, small.y_test), "leave the test labels as they are: only training labels change"
 counts = np.bincount(noisy.y_train, minlength=10)

@@ -54,9 +54,10 @@ print(f"recorded networks: {', '.join(names)}; the first {len(images):,} test im
 #
 # $$\min_\theta \; \sum_{(x,\,y)} \; \max_{\lVert\delta\rVert_\infty \le \varepsilon} L_\theta(x + \delta,\; y)$$
 #
-# Here, θ denotes the weights. The inner maximum can only be approximated: `adversarial-fgsm` takes one step from a
-# random start (Wong, Rice and Kolter, 2020), and `adversarial-pgd` takes three (after Madry et al., 2018), both with ε
-# = 8/255. Each attack step costs one more forward and backward pass. This code runs before each training step:
+# Here, θ denotes the weights. The inner maximum can only be approximated: `adversarial-fgsm` adds uniform noise and
+# takes one step of 8/255 from there (**N-FGSM**, de Jorge et al. 2022), and `adversarial-pgd` takes three from a random
+# start within ε = 8/255 (after Madry et al. 2018). Each attack step costs one more forward and backward pass. This code
+# runs before each training step:
 
 # %% tags=["core"]
 figures.show_source(training.adversarial_batch, attacks.ascend)
@@ -71,8 +72,9 @@ figures.show_source(training.adversarial_batch, attacks.ascend)
 # On CIFAR-10, Madry et al. took 7 steps of 2/255 within 8/255; we take 3 steps of 4/255.
 #
 # **They will ask:** *How much longer does it take?* One attack step roughly doubles the work of an epoch, and three
-# steps roughly quadruple it. An optional section lists passes and recorded times. *Why a random start?* "Immune to
-# FGSM: robust?" shows what can happen without one.
+# steps make it about four times as much. An optional section lists passes and recorded times. *Why the noise?* "Immune
+# to FGSM: robust?" shows what can happen without it. *May N-FGSM leave the ℓ∞ ball?* Yes, during training: with noise
+# and step together, a value may move by up to 20/255. Every evaluation stays within ε.
 #
 # </details>
 
@@ -127,6 +129,7 @@ assert np.isclose(before["clean"], correct["standard-twin"].mean()), "the report
 
 # %% tags=["core", "reveal"] slideshow={"slide_type": "subslide"}
 where = f"the first {len(images):,} test images of {dataset.title}"
+spans = [durations.in_words(durations.seconds(name, dataset.name)) for name in ("adversarial-fgsm", "adversarial-pgd")]
 autoattack = " AutoAttack combines four attacks." if any("AutoAttack" in found for found in at_level.values()) else ""
 drawn = {
     name: {key: accuracy for key, accuracy in found.items() if key != "random-sign noise"}
@@ -136,16 +139,17 @@ figures.show(
     figures.clean_vs_robust(drawn, level / 255),
     f"Accuracy on {where}, clean and under attack. Under PGD at ε = {level}/255, standard-twin has an accuracy of "
     f"{before['PGD']:.1%} and adversarial-fgsm of {after['PGD']:.1%}; on clean images, that of adversarial-fgsm is "
-    f"{change}. These two are compared like for like; vgg3 differs in architecture and recipe, and adversarial-pgd is "
-    f"a smaller network that was trained for fewer epochs.{autoattack}",
+    f"{change}. These two are compared like for like; vgg3 differs in architecture and recipe, and adversarial-pgd was "
+    f"trained for half as many epochs as adversarial-fgsm, in {spans[1]} instead of {spans[0]}.{autoattack}",
 )
 
 # %% [markdown] tags=["core", "notes"] slideshow={"slide_type": "notes"}
 # <details><summary>Speaker notes</summary>
 #
 # Read one row aloud with its numbers. The bet compares the two networks image by image: the difference of two
-# accuracies hides the fact that some images are lost and others gained. `adversarial-pgd` is smaller and was trained for
-# fewer epochs, so do not use the two adversarially trained networks to compare one step with three.
+# accuracies hides the fact that some images are lost and others gained. `adversarial-pgd` has the same architecture and
+# was trained for about the same time, so the two compare one step with three: three steps are a stronger attack, but
+# leave time for only half as many epochs.
 #
 # **They will ask:** *Why does adversarial training cost accuracy?* Weak patterns that help on clean images can be
 # reversed within the ℓ∞ ball, so a robust network cannot rely on them (Tsipras et al. 2019, arXiv:1805.12152). On the
@@ -183,7 +187,7 @@ explorer
 # %% [markdown] tags=["core"] slideshow={"slide_type": "slide"}
 # ## Immune to FGSM: robust?
 #
-# Another network was trained with FGSM at ε = 16/255 *without* a random start. In **catastrophic overfitting**, accuracy
+# The same network was trained with FGSM at ε = 16/255 *without* noise. In **catastrophic overfitting**, accuracy
 # under PGD falls to almost zero within an epoch or two, while accuracy under FGSM rises. Does this happen here?
 
 # %% tags=["core"]
@@ -234,9 +238,9 @@ figures.show(
 # this is the **label leak** (Kurakin et al. 2017, arXiv:1611.01236). FGSM with the predicted label tells it nothing that
 # it does not know, and fewer images are then classified correctly.
 #
-# **They will ask:** *How do you prevent it?* With a random start and a smaller ε, with noise in training (N-FGSM, de
-# Jorge et al. 2022, arXiv:2202.01181), or with early stopping based on the accuracy under PGD on validation images
-# (Wong et al. 2020, arXiv:2001.03994).
+# **They will ask:** *How do you prevent it?* With noise and a smaller ε, as `adversarial-fgsm` does (N-FGSM,
+# arXiv:2202.01181), with a random start within ε, or with early stopping based on the accuracy under PGD on validation
+# images (Wong et al. 2020, arXiv:2001.03994).
 #
 # </details>
 
