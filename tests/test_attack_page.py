@@ -27,8 +27,6 @@ browser, pytestmark = test_browser.browser, test_browser.pytestmark
 FIREFOX = next(filter(None, map(shutil.which, ("firefox-esr", "firefox"))), None)
 LARGEST = 6e6
 NETWORKS = tuple(attack.NETWORKS)
-# The attacks that lanes.js computes: those that do the same each time, and those that draw at random.
-DETERMINISTIC, RANDOM = ("fgsm", "target"), ("random", "pgd")
 
 
 @pytest.fixture(scope="module")
@@ -106,12 +104,7 @@ WORKERS = {
 }
 
 
-def test_every_attack_of_the_sliders_is_tried_in_a_page():
-    """rays.py offers it in pages as well, where only lanes.js can compute it."""
-    assert {*DETERMINISTIC, *RANDOM} == set(explorer.ATTACKS)
-
-
-@pytest.mark.parametrize("kind", DETERMINISTIC)
+@pytest.mark.parametrize("kind", ["fgsm", "target"])
 @pytest.mark.parametrize("workers", WORKERS)
 def test_predictions_and_images_are_those_of_the_attack(visit, dataset, rounded, kind, workers):
     """With workers and without. The image is the attack's to within a level, the probability to 0.01."""
@@ -131,9 +124,9 @@ def test_predictions_and_images_are_those_of_the_attack(visit, dataset, rounded,
         assert (pixels(page, 0) == dataset.x_test[index]).all(), place
 
 
-@pytest.mark.parametrize("kind", RANDOM)
-def test_attacks_that_draw_at_random(visit, dataset, rounded, kind):
-    """They keep to the ball, the prediction is that of the image shown, and PGD does at least as well as noise."""
+@pytest.mark.parametrize("kind", [kind for kind in explorer.ATTACKS if kind not in ("fgsm", "target")])
+def test_other_attacks(visit, dataset, rounded, kind):
+    """They keep to the ball, the prediction is that of the image shown, noise fools nobody, and PGD does as in Python."""
     index = figures.RUNNING_IMAGE
     page = visit(f"#image={index}&attack={kind}&epsilon=4")
     moved, truth = {}, dataset.y_test[index]
@@ -142,7 +135,7 @@ def test_attacks_that_draw_at_random(visit, dataset, rounded, kind):
         shown = settled(page, 4)[name]
         drawn = pixels(page, 2)
         exact = evaluation.probabilities(network, drawn[None] / np.float32(255))[0]
-        assert abs(drawn.astype(int) - dataset.x_test[index]).max() == 4
+        assert 0 < abs(drawn.astype(int) - dataset.x_test[index]).max() <= 4
         assert shown[0] == data.CLASS_NAMES[exact.argmax()] and abs(shown[1] - exact.max()) < 0.02
         moved[name] = exact[truth]
     if kind == "pgd":
@@ -153,7 +146,7 @@ def test_attacks_that_draw_at_random(visit, dataset, rounded, kind):
                 for seed in range(4)
             ]
             assert moved[name] < evaluation.probabilities(network, np.concatenate(starts))[:, truth].max() + 0.05
-    else:
+    elif kind == "random":
         assert moved["vgg3"] > 0.5
 
 

@@ -77,8 +77,26 @@ def moved_by(attack, small, images, labels, index, level, target=3):
     }[attack]()
 
 
+def drawn(view, images, index, level):
+    """The adversarial example that the view draws, in intensity levels."""
+    (ray,) = view.shown["rays"]
+    if view.attack in rays.PATHS:
+        return np.frombuffer(ray["moved"][str(level)], np.uint8).reshape(32, 32, 3)
+    return np.clip(images[index] + level * np.frombuffer(ray["sign"], np.int8).reshape(32, 32, 3).astype(int), 0, 255)
+
+
 @pytest.mark.parametrize("attack", explorer.ATTACKS)
-def test_each_attack(sliders, small, images, labels, attack):
+def test_every_attack_keeps_to_the_ball_and_is_answered_as_drawn(sliders, small, images, attack):
+    view = sliders.widget.children[-1]
+    view.attack, sliders.image.value, sliders.epsilon.value = attack, 7, 5 / 255
+    moved = drawn(view, images, 7, 5)
+    assert 0 < abs(moved - images[7].astype(int)).max() <= 5
+    found = evaluation.probabilities(small, moved[None].astype(np.uint8))[0]
+    np.testing.assert_allclose(sliders.answer().probabilities_after, found, atol=0.01)
+
+
+@pytest.mark.parametrize("attack", ["fgsm", "random", "pgd", "target"])
+def test_the_attacks_of_the_lecture(sliders, small, images, labels, attack):
     """What `answer` gives and what the view is sent, against the functions of `attacks`."""
     view = sliders.widget.children[-1]
     view.attack, view.target = attack, 3
@@ -91,12 +109,7 @@ def test_each_attack(sliders, small, images, labels, attack):
         assert (shown["image"], shown["attack"], shown["label"]) == (index, attack, labels[index])
         rows = np.frombuffer(ray["probabilities"], "<f4").reshape(explorer.LAST + 1, 10)
         np.testing.assert_allclose(rows[[0, level]], [sliders.answer().probabilities_before, wanted], atol=1e-5)
-        if attack in rays.PATHS:
-            drawn = np.frombuffer(ray["moved"][str(level)], np.uint8).reshape(32, 32, 3)
-        else:
-            sign = np.frombuffer(ray["sign"], np.int8).reshape(32, 32, 3)
-            drawn = np.clip(images[index] + level * sign.astype(int), 0, 255)
-        assert abs(255 * moved[0] - drawn).max() <= 0.51
+        assert abs(255 * moved[0] - drawn(view, images, index, level)).max() <= 0.51
     assert abs(rows[0] - rows[32]).max() > 0.001
 
 
