@@ -50,7 +50,8 @@ class Recipe:
     averaged_epochs: float = 0.0
 
 
-# What the quick recipes share: the optimiser and the schedule of airbench (see optimizers.Muon).
+# What the quick recipes share: the optimiser and the schedule of airbench (see optimizers.Muon). The head's rate is for
+# inputs that are scaled down, as in models.airbench_network: without that, a network is dead after two epochs.
 MUON = dict(optimizer="Muon", learning_rate=0.24, momentum=0.6, schedule="linear", augment=True, train_eval_size=1000)
 
 # What the training under attack and its twin share.
