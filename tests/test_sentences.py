@@ -116,7 +116,7 @@ def test_every_slide_of_the_core_tells_the_lecturer_what_people_ask(name):
         for slide in slides
         if not any(cells.has(cell, "notes") and "They will ask" in cell.source for cell in slide)
     ]
-    assert len(slides) > 4 and silent == []
+    assert slides and silent == []
 
 
 @pytest.mark.parametrize("name", cells.names())
