@@ -73,8 +73,8 @@ figures.show_source(training.adversarial_batch, attacks.ascend)
 #
 # **They will ask:** *How much longer does it take?* One attack step roughly doubles the work of an epoch, and three
 # steps make it about four times as much. An optional section lists passes and recorded times. *Why the noise?* "Immune
-# to FGSM: robust?" shows what can happen without it. *May N-FGSM leave the ℓ∞ ball?* Yes, during training: with noise
-# and step together, a value may move by up to 20/255. Every evaluation stays within ε.
+# to FGSM: robust?" shows what can happen without it. *May N-FGSM leave the ℓ∞ ball?* Yes, during training, because
+# noise and step add up. Every evaluation stays within ε.
 #
 # </details>
 
@@ -92,14 +92,14 @@ pair = "standard-twin", "adversarial-fgsm"
 correct = {name: evaluation.predictions(networks[name], images) == labels for name in pair}
 paired = evaluation.paired_comparison(*correct.values())
 lost = 100 * paired.only_first / correct["standard-twin"].sum()
-print(f"Of {correct['standard-twin'].sum()} images that standard-twin classifies correctly, adversarial-fgsm")
-print(f"misclassifies {paired.only_first}, or {lost:.0f} of 100.")
+print(f"Of {correct['standard-twin'].sum():,} images that standard-twin classifies correctly, adversarial-fgsm")
+print(f"misclassifies {paired.only_first}, or {lost:.1f} of 100.")
 percent = [round(100 * found.mean(), 1) for found in correct.values()]
 change = f"{abs(percent[1] - percent[0]):.1f} points {'lower' if percent[1] < percent[0] else 'higher'}"
 print(f"It gains {paired.only_second} others; its accuracy, {percent[1]}%, is {change} than the twin's, {percent[0]}%.")
 
 # %% tags=["core", "bet"]
-print(f"your bet: {my_bet} of 100; misclassified: {lost:.0f}")
+print(f"your bet: {my_bet} of 100; misclassified: {lost:.1f}")
 
 # %% tags=["core", "reveal"]
 level = robustness.REPORT_LEVEL
@@ -129,7 +129,8 @@ assert np.isclose(before["clean"], correct["standard-twin"].mean()), "the report
 
 # %% tags=["core", "reveal"] slideshow={"slide_type": "subslide"}
 where = f"the first {len(images):,} test images of {dataset.title}"
-spans = [durations.in_words(durations.seconds(name, dataset.name)) for name in ("adversarial-fgsm", "adversarial-pgd")]
+epochs = [runs.read_record(name, dataset.name)["recipe"]["epochs"] for name in names[2:]]
+spans = [durations.in_words(durations.seconds(name, dataset.name)) for name in names[2:]]
 autoattack = " AutoAttack combines four attacks." if any("AutoAttack" in found for found in at_level.values()) else ""
 drawn = {
     name: {key: accuracy for key, accuracy in found.items() if key != "random-sign noise"}
@@ -140,7 +141,7 @@ figures.show(
     f"Accuracy on {where}, clean and under attack. Under PGD at ε = {level}/255, standard-twin has an accuracy of "
     f"{before['PGD']:.1%} and adversarial-fgsm of {after['PGD']:.1%}; on clean images, that of adversarial-fgsm is "
     f"{change}. These two are compared like for like; vgg3 differs in architecture and recipe, and adversarial-pgd was "
-    f"trained for half as many epochs as adversarial-fgsm, in {spans[1]} instead of {spans[0]}.{autoattack}",
+    f"trained for {epochs[1]} epochs instead of {epochs[0]}, in {spans[1]} instead of {spans[0]}.{autoattack}",
 )
 
 # %% [markdown] tags=["core", "notes"] slideshow={"slide_type": "notes"}
@@ -149,7 +150,7 @@ figures.show(
 # Read one row aloud with its numbers. The bet compares the two networks image by image: the difference of two
 # accuracies hides the fact that some images are lost and others gained. `adversarial-pgd` has the same architecture and
 # was trained for about the same time, so the two compare one step with three: three steps are a stronger attack, but
-# leave time for only half as many epochs.
+# leave time for fewer epochs.
 #
 # **They will ask:** *Why does adversarial training cost accuracy?* Weak patterns that help on clean images can be
 # reversed within the ℓ∞ ball, so a robust network cannot rely on them (Tsipras et al. 2019, arXiv:1805.12152). On the
@@ -187,7 +188,7 @@ explorer
 # %% [markdown] tags=["core"] slideshow={"slide_type": "slide"}
 # ## Immune to FGSM: robust?
 #
-# The same network was trained with FGSM at ε = 16/255 *without* noise. In **catastrophic overfitting**, accuracy
+# The same architecture was trained with FGSM at ε = 16/255 *without* noise. In **catastrophic overfitting**, accuracy
 # under PGD falls to almost zero within an epoch or two, while accuracy under FGSM rises. Does this happen here?
 
 # %% tags=["core"]
@@ -255,7 +256,7 @@ assert loss_to_noise < loss_to_fgsm / 4, "take home 2"
 #
 # - **Adversarial training** attacks each batch and learns from the result.
 # - **Its price**, measured like for like: some images are lost and others gained, and each epoch takes more work.
-# - **A network that only looks robust** withstands FGSM and fails under PGD.
+# - **A network that withstands FGSM** may still fail under PGD: then it only looks robust.
 #
 # **Three things to take home**
 #
@@ -440,7 +441,7 @@ print(f"the gradient through the probabilities is zero everywhere for {stuck.sum
 
 # %% tags=["homework", "solution"] slideshow={"slide_type": "skip"} jupyter={"source_hidden": true}
 def fraction_left(network, images, labels):
-    """Prediction: about a half; robustness does not end at the ε of the training but declines gradually."""
+    """Prediction: more than a half; robustness does not end at the ε of the training but declines gradually."""
     small, large = (attacks.fgsm(network, images, labels, level / 255) for level in (8, 16))
     return evaluation.accuracy(network, large, labels) / evaluation.accuracy(network, small, labels)
 

@@ -93,7 +93,7 @@ def batch(few):
     return runs.load("vgg3", "sketches").model, tf.constant(images), tf.constant(labels)
 
 
-def test_one_step_without_a_random_start_is_fgsm(batch):
+def test_one_step_without_noise_is_fgsm(batch):
     attack = recipes.AttackConfig(epsilon=8 / 255, step_size=8 / 255)
     ours = training.adversarial_batch(*batch, attack, seed=[0, 0]).numpy()
     assert np.mean(abs(ours - attacks.fgsm(batch[0], batch[1].numpy(), batch[2].numpy(), 8 / 255)) > 1e-6) < 1e-4
@@ -148,10 +148,7 @@ def test_random_starts_differ_between_the_seeds_of_a_recipe(few):
 
 
 def test_settling_under_attack_takes_the_statistics_of_attacked_pictures(few):
-    model, attack = (
-        models.build("smooth"),
-        recipes.AttackConfig(epsilon=16 / 255, step_size=16 / 255),
-    )
+    model, attack = models.build("smooth"), recipes.AttackConfig(epsilon=16 / 255, step_size=16 / 255)
     norm = next(layer for layer in model.layers if isinstance(layer, models.BatchNorm))
     training.recalibrate_batch_norm(model, few.x_train, few.y_train)
     untouched = norm.moving_variance.numpy()
