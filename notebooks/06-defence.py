@@ -381,7 +381,7 @@ fgsm_true = evaluation.accuracy(
 leak, clean_few = fgsm_true - guessed_away, final["clean"]
 low, high = evaluation.wilson_interval(round(fgsm_true * len(few)), len(few))
 print(f"clean {clean_few:.1%}; FGSM, true label {fgsm_true:.1%} ({low:.1%} to {high:.1%} at 95%), {len(few)} images")
-print(f"FGSM, predicted label {guessed_away:.1%}: the true label is worth {100 * leak:.1f} points")
+print(f"FGSM, predicted label {guessed_away:.1%}, a change of {-100 * leak:+.1f} points")
 print("the label leaks" if fgsm_true > clean_few and leak > 0.05 else f"no label leak on {dataset.title}")
 
 # %% [markdown] tags=["optional"] slideshow={"slide_type": "skip"}

@@ -107,11 +107,11 @@ def expected():
     ]
 
 
-def _at(report, level=8):
-    from ..robustness import REPORT_ATTACKS
+def _at(report):
+    from ..robustness import REPORT_ATTACKS, REPORT_LEVEL
 
     found = {name: dict(zip(report[name]["levels"], report[name]["accuracy"])) for name in REPORT_ATTACKS}
-    return {name: levels[level] for name, levels in found.items()} | {"clean": found["FGSM"][0]}
+    return {name: levels[REPORT_LEVEL] for name, levels in found.items()} | {"clean": found["FGSM"][0]}
 
 
 def bets(books):

@@ -25,6 +25,7 @@ def clean_vs_robust(networks, epsilon):
         _values(axis, place, percent)
     axis.set_yticks(range(len(networks)), networks)
     axis.tick_params(axis="y", length=0, pad=16)  # a marker at 0 keeps clear of the names
+    axis.spines["left"].set_visible(False)  # it would cross the values at 0
     axis.set(xlim=(0, 100), ylim=(len(networks) - 0.4, -0.6))
     axis.set_xlabel(f"accuracy (%), attacks at ε = {255 * epsilon:.3g}/255")
     figure.legend(named.values(), named, loc="outside upper center", ncols=len(named), frameon=False)
