@@ -109,6 +109,10 @@ def test_the_first_weights_are_those_of_the_papers():
             assert (layer.kernel.numpy()[1, 1, : layer.filters, : layer.kernel.shape[2]].diagonal() == 1).all()
 
 
+def test_messages_call_a_network_what_it_was_built_by():
+    assert tuple(models.build(name).name for name in models.NAMES) == models.NAMES
+
+
 def test_a_dtype_policy_is_that_of_one_network():
     network = models.build("fast", "mixed_bfloat16")
     assert network.layers[2].compute_dtype == "bfloat16" and network.layers[-1].compute_dtype == "float32"
