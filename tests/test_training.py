@@ -1,6 +1,7 @@
 """Training, its checkpoints, and what it leaves behind. Networks are trained for a few steps only."""
 
 import dataclasses
+import errno
 import json
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 
 from helpers import attacks, data, evaluation, models, optimizers, recipes, runs, training
 from helpers.backend import keras, tf
+from helpers.checkpoint import Checkpoint
 
 RECIPE = dataclasses.replace(recipes.RECIPES["vgg3"], learning_rate=0.01)
 
@@ -39,6 +41,7 @@ def test_the_loss_falls_and_everything_is_recorded(few):
     assert all(len(values) == 3 for values in run.history.values())
     assert run.history["loss"][-1] < run.history["loss"][0] - 0.1  # without a step it stays where it began
     assert runs.accuracy(run.record) == evaluation.accuracy(run.model, few.x_test, few.y_test)
+    assert runs.accuracy(run.record, "train") == pytest.approx(run.history["train_accuracy"][-1], abs=1e-5)
     assert run.record["dataset"]["digest"] == few.digest()
     assert run.record["recipe"]["dtype_policy"] in ("float32", "mixed_bfloat16")
     assert run.model.dtype_policy.name == "float32"
@@ -161,6 +164,17 @@ def test_settling_under_attack_takes_the_statistics_of_attacked_pictures(few):
     assert abs(expected / untouched - 1).max() > 0.01
 
 
+def test_what_is_evaluated_has_the_batch_statistics_of_its_own_weights(few):
+    few, attack = few.subset(40, 10), recipes.AttackConfig(epsilon=16 / 255, step_size=16 / 255)
+    model, final, expected = (models.build("smooth") for _ in range(3))
+    recipe = dataclasses.replace(RECIPE, attack=attack)
+    training._to_evaluation_mode(final, model, optimizers.build(recipe, 1, 1), recipe, few)
+    expected.set_weights(model.get_weights())
+    training.recalibrate_batch_norm(expected, few.x_train, few.y_train, attack)
+    for found, weight in zip(final.get_weights(), expected.get_weights(), strict=True):
+        np.testing.assert_allclose(found, weight, rtol=1e-3, atol=1e-5)
+
+
 def test_a_checkpoint_of_something_else_is_refused(few, tmp_path):
     checkpoint = tmp_path / "checkpoint.npz"
     training.train(RECIPE, few, epochs=1, checkpoint=checkpoint)
@@ -189,7 +203,22 @@ def test_a_checkpoint_of_more_epochs_than_asked_for_is_refused(few, tmp_path):
     done = training.train(RECIPE, few, epochs=2, checkpoint=checkpoint)
     with pytest.raises(ValueError, match="holds 2 epochs already, epochs=1 were asked for"):
         training.train(RECIPE, few, epochs=1, checkpoint=checkpoint)
-    assert training.train(RECIPE, few, epochs=2, checkpoint=checkpoint).history == done.history
+    again = training.train(RECIPE, few, epochs=2, checkpoint=checkpoint)
+    assert again.history == done.history and np.array_equal(weights(again), weights(done))
+
+
+def test_a_checkpoint_that_cannot_be_written_says_why_and_leaves_the_last(few, tmp_path, monkeypatch):
+    path = tmp_path / "checkpoint.npz"
+    keeper = Checkpoint(path, RECIPE, 2, few, "layers", [tf.Variable([1.0])])
+    keeper.write({"loss": [1.0]})
+
+    def full(*_):  # a disk without room for another name: not even the empty file is made
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(training.Path, "write_bytes", full)
+    with pytest.raises(OSError, match="No space left"):
+        keeper.write({"loss": [1.0, 0.5]})
+    assert keeper.restore() == {"loss": [1.0]}
 
 
 def test_command_keeps_a_run_that_can_be_loaded(few, tmp_path, monkeypatch, capsys):
@@ -197,7 +226,7 @@ def test_command_keeps_a_run_that_can_be_loaded(few, tmp_path, monkeypatch, caps
     monkeypatch.setitem(recipes.RECIPES, "vgg3", dataclasses.replace(RECIPE, epochs={"sketches": 2}))
     training.main(["vgg3", "--dataset", "sketches"], root=tmp_path)
     printed = capsys.readouterr()
-    assert "epoch   2/2" in printed.out and "batch/s" in printed.err
+    assert "epoch   2/2" in printed.out and "20/20 " in printed.err and "batch/s" in printed.err
     run = runs.load("vgg3", "sketches", root=tmp_path)
     assert runs.accuracy(run.record) == evaluation.accuracy(run.model, few.x_test, few.y_test)
     assert {path.name for path in (tmp_path / "sketches" / "vgg3").iterdir()} == {"record.json", "model.weights.h5"}
@@ -298,6 +327,10 @@ def test_newton_schulz_keeps_directions_and_brings_singular_values_near_one():
     (left, before, right), after = np.linalg.svd(next(flat), full_matrices=False), next(flat)
     assert before.max() / before.min() > 10
     rotated = left.T @ after @ right.T  # diagonal, because the singular vectors stay
+    expected = before / np.linalg.norm(before)
+    for _ in range(3):
+        expected = 3.4445 * expected - 4.775 * expected**3 + 2.0315 * expected**5
+    np.testing.assert_allclose(np.diag(rotated), expected, atol=1e-3)
     assert 0.5 < np.diag(rotated).min() and np.diag(rotated).max() < 1.3
     assert abs(rotated - np.diag(np.diag(rotated))).max() < 0.02
 
