@@ -9,7 +9,6 @@ helpers/recorded/.
 import argparse
 import contextlib
 import dataclasses
-import sys
 import time
 from pathlib import Path
 
@@ -222,7 +221,7 @@ def _train_and_keep(name, seed, dataset, root):
         runs.save(run, name, dataset.name, root)
     else:
         runs.save_record(run.record, target)
-    checkpoint.unlink(missing_ok=True)
+    checkpoint.unlink()
     print(
         f"kept in {target}; "
         + ", ".join(f"{a['images']} {a['accuracy']:.2%}" for a in run.record["accuracies"] if a["views"] == 1)
@@ -231,7 +230,7 @@ def _train_and_keep(name, seed, dataset, root):
 
 def _progress(recipe, dataset):
     """Callbacks that print a line an epoch, below them a bar with the time left for the whole training."""
-    bar = tqdm(unit="batch", smoothing=0.01, file=sys.stderr)
+    bar = tqdm(unit="batch", smoothing=0.01)
 
     def on_step(done, total, loss, accuracy):
         if bar.total is None:
