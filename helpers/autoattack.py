@@ -3,8 +3,8 @@
     python -m helpers.autoattack adversarial-fgsm --dataset cifar10
 
 runs its four attacks at robustness.REPORT_LEVEL and adds what is left after each to the run's attacks.json; the same
-command continues after the last attack that ended. It takes an hour or two and needs PyTorch, which the lecture does
-without: pip install -e ".[autoattack]".
+command continues after the last attack that ended. It takes an hour and needs PyTorch, which the lecture does without:
+pip install -e ".[autoattack]".
 Source: Croce and Hein 2020, arXiv:2003.01690.
 """
 
