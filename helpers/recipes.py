@@ -68,6 +68,9 @@ RECIPES = {
         "fast_unwhitened", epochs={"cifar10": 3, "sketches": 3}, batch_size=1000, label_smoothing=0.2, **MUON
     ),
     "fast-longer": Recipe("fast", epochs={"cifar10": 8, "sketches": 6}, batch_size=1000, label_smoothing=0.2, **MUON),
+    # Tried on 10,000 validation images, with one seed each: translation by up to 4 pixels, and with it cutout of 8×8
+    # pixels, batches of 500, a learning rate of 0.17, or leaving out the two fifths of the images with the lowest loss.
+    # They changed the accuracy by −0.1 to 0.4 points; the largest gain was not found again on the test images.
     "airbench": Recipe(
         "airbench",
         epochs={"cifar10": 12, "sketches": 4},
