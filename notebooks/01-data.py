@@ -190,7 +190,8 @@ figures.show(
 )
 
 # %% [markdown] tags=["core"] slideshow={"slide_type": "fragment"}
-# The classes are **balanced**, so a random guess is correct 10% of the time. This accuracy is **chance level**.
+# With ten **balanced** classes, a random guess and a constant prediction are both correct 10% of the time: **chance
+# level**.
 
 # %% tags=["core"] slideshow={"slide_type": "skip"}
 for counts in (train_counts, test_counts):

@@ -146,9 +146,9 @@ assert budget.epochs == {"cifar10": 16, "sketches": 8} and len(ablations.VARIANT
 #
 # An **ablation study** changes one choice, retrains the network by the same recipe, and compares results: here,
 # accuracies on the **validation set** over up to four **seeds** (other initial weights and image orders). In at least
-# 95 of 100 such studies, all intervals contain the true differences; the intervals allow for other seeds and other
-# validation images. Where an interval contains 0, the study shows **no difference**, and bounds how large one
-# could be, in percentage points.
+# 95 of 100 such studies with other seeds and validation images, all intervals contain the true differences, if the
+# seed matters equally for all networks. Where an interval contains 0, the study finds **no difference**, and states
+# how large one could be, in percentage points.
 #
 # | change | what it means |
 # | --- | --- |
@@ -215,14 +215,14 @@ print(findings.costliest(choices, study))
 #
 # Read one row aloud: dot, interval, verdict, cost. The verdicts hold for a short training run; in longer runs,
 # regularisation may matter more. A common wrong answer is "its mean is higher, so it is better". Ask what would narrow
-# an interval (more seeds, more validation images). A dot without an interval, if there is one, is a single run: it
-# shows what happened once, and decides nothing.
+# an interval (more seeds, more validation images). Each interval uses the spread between seeds of all networks taken
+# together, so even a single run has one. A dot without an interval, if there is one, decides nothing.
 #
 # **They will ask:**
 #
 # - *Why max pooling?* Because the slides, like VGG, chose it. The table says whether any measurement speaks for it or
-#   against it. Springenberg et al. 2015 (arXiv:1412.6806) found that strided convolutions can replace max pooling; they
-#   added such convolutions, whereas our variant gives an existing one a stride of 2, which also cuts its work.
+#   against it. Springenberg et al. 2015 (arXiv:1412.6806) replaced max pooling by strided convolutions without a loss
+#   where they added these; where, as in our variant, an existing one got the stride, they lost a little accuracy.
 # - *Why not more layers?* The study has two ways to add layers, a fourth block and four convolutions per block; the
 #   first figure of the study shows what each costs, once it is trained. Much deeper plain networks get worse, even on
 #   their training images (He et al. 2016, arXiv:1512.03385).

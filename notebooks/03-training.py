@@ -121,7 +121,7 @@ assert np.abs(smooth[8:, 1]).max() < np.abs(plain[8:, 1]).max() and left["moment
 # the curvatures of such networks differ by far more (Sagun et al. 2017, arXiv:1706.04454).
 #
 # **They will ask:** *Then why not momentum 0.99?* It overshoots and swings back and forth for a long time: try
-# `descend(0.99)`. (On this toy loss, even 0.9 overshoots, but the learning rate of our network is far smaller.) *What
+# `descend(0.99)`. (On this toy loss, even 0.9 overshoots: what counts is the learning rate times the curvature.) *What
 # about Adam?* Adam also divides each weight's step by the size of its recent gradients (Kingma and Ba 2015,
 # arXiv:1412.6980). The slides use SGD; for image networks, both are common.
 #
@@ -186,8 +186,8 @@ if dataset.name == "cifar10":  # as the text says: it ends where the training ac
 # **They will ask:** *What would narrow the generalisation gap?* More images, augmentation, or stronger regularisation;
 # an optional section of 02 gives the gap of each variant that was trained. *Were the slides' 98.79% measured with
 # dropout on or off?* They do not say; we assume that it was off. *Is a rising test loss overfitting?* It is one sign of
-# overfitting: what the network learns after that point helps only on the training images, or makes the network's errors
-# more confident.
+# overfitting: the network's errors become more confident. Accuracy need not fall with it: compare the two columns of
+# the table.
 #
 # </details>
 
@@ -224,7 +224,6 @@ if first := runs.accuracy(run.record, runs.FIRST_TEST):
     half_width = 100 * evaluation.ci_half_width(first, data.ORIGINAL_TEST_IMAGES)
     rows_of_results.append(("… on the first 1,017 test images", "", f"{first:.2%} ± {half_width:.1f}"))
 figures.show_table(["", "training accuracy", "test accuracy"], rows_of_results)
-print(f"images of this run: {run.record['dataset']['source']}")
 
 # %% [markdown] tags=["core", "notes"] slideshow={"slide_type": "notes"}
 # <details><summary>Speaker notes</summary>

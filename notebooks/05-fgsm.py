@@ -378,8 +378,8 @@ figures.show(
 # Treat this as a code review: published code has contained each of these errors. Let the class find the first two
 # before you show the table. Optional sections measure the first three rows.
 #
-# **They will ask:** *Then are the slides' results wrong?* No. The direction and the step are correct, and the images
-# are real adversarial examples. What three images cannot show is how often the attack succeeds.
+# **They will ask:** *Then are the slides' results wrong?* No. The direction and the step are correct, and two of the
+# three images fool the network. What three images cannot show is how often the attack succeeds.
 #
 # </details>
 
@@ -605,7 +605,7 @@ if whitened - control > 5:
     found += (
         f"The likely cause is the first layer: fast loses {whitened:.1f} points to fine noise, but only "
         f"{control:.1f} if the same recipe trains it with an ordinary first layer. The whitening layer amplifies what "
-        "varies least in photographs, their fine detail, until its outputs vary by similar amounts. In "
+        "varies least in photographs, their fine detail, so that its outputs vary more evenly. In "
         f"{np.sum(added > signal)} of its {len(signal)} filters, fine noise of this size then exceeds the image."
     )
 else:

@@ -47,6 +47,9 @@ names = "vgg3", "standard-twin", "adversarial-fgsm", "adversarial-pgd"
 reports = {name: robustness.load(name, dataset.name) for name in names}
 networks = {name: runs.load(name, dataset.name).model for name in names[:3]}
 assert {report["n"] for report in reports.values()} == {len(images)}, "all reports must be of the same images"
+attacked = [runs.read_record(name, dataset.name)["recipe"]["attack"] for name in names[2:]]
+taken = [(attack["steps"], round(255 * attack["step_size"]), round(255 * attack["epsilon"])) for attack in attacked]
+assert taken == [(1, 8, 8), (3, 4, 8)], "as the text on adversarial training says"
 print(f"recorded networks: {', '.join(names)}; the first {len(images):,} test images of {dataset.title}")
 
 # %% [markdown] tags=["core"] slideshow={"slide_type": "slide"}
@@ -55,9 +58,9 @@ print(f"recorded networks: {', '.join(names)}; the first {len(images):,} test im
 # $$\min_\theta \; \sum_{(x,\,y)} \; \max_{\lVert\delta\rVert_\infty \le \varepsilon} L_\theta(x + \delta,\; y)$$
 #
 # Here, θ denotes the weights. The inner maximum can only be approximated: `adversarial-fgsm` adds uniform noise and
-# takes one step of 8/255 from there (**N-FGSM**, de Jorge et al. 2022), and `adversarial-pgd` takes three from a random
-# start within ε = 8/255 (after Madry et al. 2018). Each attack step costs one more forward and backward pass. This code
-# runs before each training step:
+# takes one step of 8/255 from there (**N-FGSM**, de Jorge et al. 2022), and `adversarial-pgd` takes three of 4/255 from
+# a random start within ε = 8/255 (after Madry et al. 2018). Each attack step costs one more forward and backward pass.
+# This code runs before each training step:
 
 # %% tags=["core"]
 figures.show_source(training.adversarial_batch, attacks.ascend)
@@ -71,10 +74,11 @@ figures.show_source(training.adversarial_batch, attacks.ascend)
 #
 # On CIFAR-10, Madry et al. took 7 steps of 2/255 within 8/255; we take 3 steps of 4/255.
 #
-# **They will ask:** *How much longer does it take?* One attack step roughly doubles the work of an epoch, and three
-# steps make it about four times as much. An optional section lists passes and recorded times. *Why the noise?* "Immune
-# to FGSM: robust?" shows what can happen without it. *May N-FGSM leave the ℓ∞ ball?* Yes, during training, because
-# noise and step add up. Every evaluation stays within ε.
+# **They will ask:** *How much longer does it take?* One attack step makes an epoch about two thirds longer, and three
+# steps triple it: an attack needs no gradients of the weights, so its backward pass is cheaper than that of training.
+# An optional section lists passes and recorded times. *Why the noise?* "Immune to FGSM: robust?" shows what can happen
+# without it. *May N-FGSM leave the ℓ∞ ball?* Yes, during training, because noise and step add up. Every evaluation
+# stays within ε.
 #
 # </details>
 
@@ -221,7 +225,7 @@ figures.show(
     figures.epochs_under_attack(overfitted.history, final),
     f"Accuracy on the first {len(few)} test images of {dataset.title} after each epoch, under attack with ε = "
     f"{255 * trained_on:.0f}/255. {verdict} The diamonds show accuracies after training: {final['clean']:.0%} clean, "
-    f"{noisy:.0%} under random-sign noise, and {guessed_away:.0%} under FGSM with the predicted label.{more}",
+    f"{noisy:.0%} under random-sign noise, and {guessed_away:.0%} under FGSM away from the predicted label.{more}",
 )
 
 # %% [markdown] tags=["core"] slideshow={"slide_type": "fragment"}
@@ -240,8 +244,8 @@ figures.show(
 # it does not know, and fewer images are then classified correctly.
 #
 # **They will ask:** *How do you prevent it?* With noise and a smaller ε, as `adversarial-fgsm` does (N-FGSM,
-# arXiv:2202.01181), with a random start within ε, or with early stopping based on the accuracy under PGD on validation
-# images (Wong et al. 2020, arXiv:2001.03994).
+# arXiv:2202.01181), with a random start within ε, or by ending the training when the accuracy under PGD on a batch of
+# training images collapses (Wong et al. 2020, arXiv:2001.03994).
 #
 # </details>
 
@@ -371,8 +375,8 @@ for name, (network, epsilon) in measured.items():
 #
 # FGSM steps away from the *true* class, so the step itself carries information about it. A network can learn to read
 # the class from the step; it is then more accurate on adversarial examples than on clean images (Kurakin, Goodfellow
-# and Bengio, *Adversarial Machine Learning at Scale*, 2017). An attack on the predicted label tells the network nothing
-# new.
+# and Bengio, *Adversarial Machine Learning at Scale*, 2017). A step away from the *predicted* class tells it
+# nothing new.
 
 # %% tags=["optional"]
 fgsm_true = evaluation.accuracy(

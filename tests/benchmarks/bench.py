@@ -25,7 +25,7 @@ import test_attack_page
 import test_browser
 from nbclient import NotebookClient
 
-from helpers import attacks, cifar10, data, durations, explorer, figures, models, runs
+from helpers import attacks, cifar10, data, explorer, figures, models
 from helpers.backend import tf
 from helpers.editions import attack, cells
 from helpers.explorer import weights
@@ -300,16 +300,6 @@ def computing(browser, network, dataset):
     )
     page.close()
     return [float(np.median(spans)) / 1000 for spans in found]
-
-
-# Training: the times that `python -m helpers.durations` has measured, which the notebooks show as well.
-
-
-@pytest.mark.parametrize("way, name", [("here", "fast"), ("the slides' recipe", "vgg3")])
-def test_training(measure, way, name):
-    """All steps of the recorded training, its evaluations left out."""
-    assert runs.accuracy(runs.read_record("fast", "cifar10")) >= runs.accuracy(runs.read_record("vgg3", "cifar10"))
-    measure.once("training", way, lambda: {"seconds": durations.seconds(name, "cifar10"), "network": name})
 
 
 # Reading CIFAR-10.

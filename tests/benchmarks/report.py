@@ -1,6 +1,7 @@
 """What `make bench` measured: results.json, growth.png and the README's part.
 
 python report.py RAW        RAW is the file that pytest --benchmark-json=RAW wrote
+python report.py            after `python -m helpers.durations`: the README with its new times, the rest as it was
 """
 
 import json
@@ -13,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from helpers import data, figures
+from helpers import data, durations, figures
 from helpers.editions.parts import with_part
 
 HERE = Path(__file__).resolve().parent
@@ -129,6 +130,12 @@ def page(ways, measured):
     return words, "", "", reached and here["frames"] >= 55 and here["slow"] >= 15
 
 
+def trainings():
+    """The times of two trainings as the notebooks show them, too: all steps, evaluations left out."""
+    names = {"here": "fast", "the slides' recipe": "vgg3"}
+    return {way: {"seconds": durations.seconds(name, "cifar10"), "network": name} for way, name in names.items()}
+
+
 def training(ways, measured):
     here, instead, better = texts(ways)
     return f"`{ways['here']['network']}` {here}", instead, better, min(ratios(ways).values()) > 1
@@ -206,7 +213,8 @@ def in_table(headings, lines):
 
 def readme_part(results):
     """Where and when it was measured, the table, why goals are missed, how cost grows, and what is slow in the tests."""
-    measured, made = results["measured"], rows(results["measured"])
+    measured = {"training": trainings()} | results["measured"]
+    made = rows(measured)
     limit, mark = measured["limit"]["here"], {True: "✓", False: "✗", None: "?"}
     parts = [
         f"Measured on {results['date']}: {results['machine']}, load {limit['load'] or 0:.1f} before it began; "
@@ -284,10 +292,12 @@ def in_words(measured):
     return f"How cost grows. {'; '.join(words)}."
 
 
-def main(raw):
-    results = distilled(json.loads(Path(raw).read_text(encoding="utf-8")))
-    RESULTS.write_text(json.dumps(results, indent=1, ensure_ascii=False) + "\n", encoding="utf-8", newline="\n")
-    growth(results["measured"]).savefig(GROWTH, dpi=figures.DPI)
+def main(raw=None):
+    if raw:
+        results = distilled(json.loads(Path(raw).read_text(encoding="utf-8")))
+        RESULTS.write_text(json.dumps(results, indent=1, ensure_ascii=False) + "\n", encoding="utf-8", newline="\n")
+        growth(results["measured"]).savefig(GROWTH, dpi=figures.DPI)
+    results = json.loads(RESULTS.read_text(encoding="utf-8"))
     text = with_part(README.read_text(encoding="utf-8"), "bench", readme_part(results))
     README.write_text(text, encoding="utf-8", newline="\n")
 
