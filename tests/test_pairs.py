@@ -132,6 +132,39 @@ def test_what_a_source_cannot_hold_is_refused_with_its_cell(pair, lab):
     assert "image.png" in (pair / "07.ipynb").read_text()
 
 
+@pytest.mark.parametrize("source", ["x = 8\n", "\n\n", "x = 8\n    ", "if x:\r\n    y", "%%time\nx\n"])
+def test_a_line_break_that_a_source_cannot_hold_is_no_reason_to_lose_a_save(pair, lab, source):
+    model = lab.get("07.ipynb")
+    model["content"]["cells"][1]["source"] = source
+    lab.save(model, "07.ipynb")
+    assert nbformat.read(pair / "07.ipynb", 4).cells[1].source == source
+    assert cells.read(pair / "07.py").cells[1].source == source.replace("\r", "").rstrip()
+    before = {path.name: path.read_bytes() for path in pair.iterdir() if path.is_file()}
+    assert lab.get("07.ipynb")["content"]["cells"][1]["source"] == source
+    assert {path.name: path.read_bytes() for path in pair.iterdir() if path.is_file()} == before
+
+
+@pytest.mark.parametrize("source, reason", [("x = 1\u2028y = 2", "u2028"), ('"""\nx', "string in it does not end")])
+def test_the_reason_given_is_the_reason(source, reason):
+    book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(text) for text in ("a", source, "b")])
+    with pytest.raises(pairs.Conflict, match=f"cell 2 .*{reason}"):
+        pairs.as_source(book)
+
+
+@pytest.mark.parametrize("script", ["import os\n", "# %%\nprint('another program')\n"])
+def test_a_script_of_the_same_name_never_replaces_a_notebook(tmp_path, script):
+    (tmp_path / "my.py").write_text(script, encoding="utf-8")
+    cells.save(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("1 + 1")]), tmp_path / "my.ipynb")
+    lab = pairs.PairedContents(root_dir=str(tmp_path))
+    if pairs.MARKER.search(script):
+        with pytest.raises(HTTPError, match="never been the same"):
+            lab.get("my.ipynb")
+    else:
+        lab.save(lab.get("my.ipynb"), "my.ipynb")
+    assert nbformat.read(tmp_path / "my.ipynb", 4).cells[0].source == "1 + 1"
+    assert (tmp_path / "my.py").read_text(encoding="utf-8") == script
+
+
 def test_every_source_survives_a_save(tmp_path):
     for name in cells.names():
         shutil.copy(ROOT / "notebooks" / f"{name}.py", tmp_path)

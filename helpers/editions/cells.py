@@ -57,10 +57,15 @@ def stored(folder=NOTEBOOKS):
 def digest(book):
     """What the cells of a notebook are, without outputs: kind, source and the metadata that a .py holds."""
     held = [
-        (cell.cell_type, cell.source, {key: cell.metadata[key] for key in KEPT if cell.metadata.get(key)})
+        (cell.cell_type, plain(cell), {key: cell.metadata[key] for key in KEPT if cell.metadata.get(key)})
         for cell in book.cells
     ]
     return hashlib.sha256(json.dumps(held, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def plain(cell):
+    """A cell's source as a .py can hold it: with ordinary line breaks, and without white space at its end."""
+    return re.sub(r"\r\n?", "\n", cell.source).rstrip()
 
 
 def identifiers(cells):

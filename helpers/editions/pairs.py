@@ -5,6 +5,7 @@ that one is taken, and what the other held is kept beside it. Where both were ed
 """
 
 import copy
+import re
 import time
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from tornado.web import HTTPError
 from . import cells
 
 FILTER = {"notebook_metadata_filter": "-all", "cell_metadata_filter": f"{','.join(cells.KEPT)},-all"}
+MARKER = re.compile(r"^# %%", re.MULTILINE)  # begins a cell in a .py; other scripts are no notebook's source
 
 
 class Conflict(ValueError):
@@ -35,13 +37,22 @@ def as_source(book):
             cell.cell_type, nbformat.v4.new_raw_cell
         )
         kept = {key: copy.deepcopy(cell.metadata[key]) for key in cells.KEPT if cell.metadata.get(key)}
-        plain.cells.append(new(cell.source, metadata=kept))
+        plain.cells.append(new(cells.plain(cell), metadata=kept))
     text = jupytext.writes(plain, fmt="py:percent")
     again = jupytext.reads(text, fmt="py:percent").cells
     for number, (before, after) in enumerate(zip(plain.cells, [*again, None] * 2), start=1):
         if after is None or (before.cell_type, before.source) != (after.cell_type, after.source):
-            raise Conflict(f"cell {number} would be another one when its .py is read: a line in it begins with “# %%”")
+            raise Conflict(f"cell {number} would be another one when its .py is read: {_reason(before.source)}")
     return text
+
+
+def _reason(source):
+    """What a .py cannot hold in a cell with this source, and what to do about it."""
+    if MARKER.search(source):
+        return "a line in it begins with “# %%”; put something before the #"
+    if odd := re.search("[\v\f\x1c-\x1e\x85\u2028\u2029]", source):
+        return f"it holds the unusual line break {odd[0]!r}; put an ordinary one there"
+    return "a string in it does not end, or a line looks like jupytext's own; end the string, or change the line"
 
 
 def reconcile(source, say=print, building=False):
@@ -63,21 +74,21 @@ def reconcile(source, say=print, building=False):
         say(f"{path.name} was edited: {source.name} follows.")
     elif base == here and building:
         return
-    elif base in (here, None):
+    elif base == here:
         kept = source.parent / ".ipynb_checkpoints" / f"{source.stem}-{time.strftime('%Y%m%d-%H%M%S')}.ipynb"
         cells.save(book, kept)
         cells.save(with_outputs(wanted, book), path)
         say(f"{source.name} was edited: {path.name} follows. What it held is kept in {kept.parent.name}/{kept.name}.")
     else:
         raise Conflict(
-            f"{path.name} and {source.name} were both edited since they were the same. Move one of them away, or bring it "
-            "back by git restore, and open the notebook again; then put in what is missing."
+            f"{path.name} and {source.name} {'were both edited since they were' if base else 'have never been'} the same. "
+            "Move one of them away, or bring it back by git restore, and open the notebook again; then put in what is missing."
         )
 
 
 def with_outputs(book, old):
     """A notebook with the outputs that another one has of the same cells."""
-    ran = {cell.source: cell for cell in old.cells if cell.cell_type == "code"}
+    ran = {cells.plain(cell): cell for cell in old.cells if cell.cell_type == "code"}
     for cell in book.cells:
         if cell.cell_type == "code" and cell.source in ran:
             cell.outputs, cell.execution_count = ran[cell.source].outputs, ran[cell.source].execution_count
@@ -97,7 +108,9 @@ class PairedContents(LargeFileManager):
 
     def _source(self, path):
         source = Path(self._get_os_path(path)).with_suffix(".py")
-        return source if path.endswith(".ipynb") and source.exists() else None
+        if not (path.endswith(".ipynb") and source.exists()):
+            return None
+        return source if MARKER.search(source.read_text(encoding="utf-8", errors="replace")) else None
 
     def get(self, path, content=True, type=None, format=None, **options):
         source = self._source(path)
