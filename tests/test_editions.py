@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tomllib
 import types
+from copy import deepcopy
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
@@ -32,6 +33,7 @@ from helpers.editions import (
     schedule,
     site,
     slides,
+    student,
     waiting,
 )
 
@@ -254,6 +256,31 @@ def test_students_pages_fold_answers_and_hold_no_solution(small):
     ]
     assert not any(cell.metadata.opens or cell.metadata.closes for cell in made.cells[:3] + made.cells[6:])
     assert made.cells[-3].source == "assert double(2) == 4" and not made.cells[-3].outputs
+
+
+FOLDS = [
+    "<details>\n<summary>{}</summary>\n\nSecret.\n\n</details>",
+    '<details open class="x">\n  <summary class="y"> <b>{}</b>: </summary>Secret.</details>',
+    "<details><summary>{}</summary>\n\n<details><summary>More</summary>x</details>\n\nSecret.\n\n</details>",
+    "<details><summary>More</summary>\n\n<details><summary>**{}**</summary>\n\nSecret.\n\n</details></details>",
+    "<DETAILS><summary>{}</summary>\n\nSecret.",
+]
+
+
+@pytest.mark.parametrize("fold", FOLDS)
+@pytest.mark.parametrize("summary", ["Speaker notes", "Solution", "Solution of exercise 2"])
+def test_however_a_fold_is_written_no_student_gets_what_is_in_it(small, fold, summary):
+    small.cells[6].source += "\n\n" + fold.format(summary)
+    for made in (student.edition(small), site.for_students(deepcopy(small))):
+        assert "Four, as you see." in str(sources(made)) and "Secret" not in str(sources(made))
+
+
+def test_speaker_notes_are_in_the_speakers_window_alone(small):
+    small.cells[6].source += "\n\n" + FOLDS[0].format("Speaker notes")
+    small.cells.insert(7, text(FOLDS[0].format("Speaker notes"), "core", "notes"))
+    made = slides.edition(small)
+    assert [cells.slide_type(cell) for cell in made.cells if "Secret" in cell.source] == ["notes"]
+    assert made.cells[5].source == "Secret."
 
 
 PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg=="

@@ -121,7 +121,7 @@ def does_not_fit(book):
         f"{line!r} is too wide" for cell in code(book) for line in cell.source.splitlines() if len(line) > WIDEST_LINE
     ]
     notes = [cell for cell in book.cells if is_note(cell)]
-    wrong += [f"{cell.source[:60]!r} is not as cells.NOTES" for cell in notes if not cells.NOTES.fullmatch(cell.source)]
+    wrong += [f"{cell.source[:60]!r} is not folded" for cell in notes if cells.without(cell.source, cells.NOTES)]
     tags = [set(cell.metadata.get("tags", ())) & AUDIENCES for cell in book.cells]
     return wrong + [
         f"{cell.source[:60]!r}: {for_whom}" for cell, for_whom in zip(book.cells, tags) if len(for_whom) != 1

@@ -1,5 +1,6 @@
 """The student edition: nothing given away, and what a student is handed runs. Self-checks: test_exercises.py."""
 
+import ast
 import csv
 import json
 import os
@@ -9,6 +10,7 @@ import zipfile
 from pathlib import Path
 
 import nbformat
+import pytest
 from test_editions import NOTE, SOLUTION, code, small, sources, text  # noqa: F401, a fixture
 
 from helpers.editions import cells, student
@@ -35,6 +37,56 @@ def test_heads_keep_signature_docstring_and_imports():
     )
     assert "higher" not in student.heads('def f(x):\n    """Prediction: higher."""\n    return x')
     assert student.heads("x = 3") == "# Write your solution here."
+
+
+@pytest.mark.parametrize(
+    "solution",
+    [
+        "def f(x): return 2 * x",
+        "def f(x): 'Doc.'; return 2 * x",
+        "async def f(x=lambda y: 1):  # 2 * x\n  # 2 * x\n  return 2 * x",
+        "@decorated\ndef f(\n    x: dict[str, int],  # a comment\n) -> {1: 2}:\n  'Doc.'  # 2 * x\n  return 2 * x",
+    ],
+)
+def test_heads_of_unusual_functions_are_whole_and_tell_nothing(solution):
+    made = student.heads(solution)
+    (function,) = ast.parse(made).body
+    assert ast.unparse(function.args) == ast.unparse(ast.parse(solution).body[0].args) and "2 * x" not in made
+    assert ("Doc." in made) == ("Doc." in solution) and student.TO_WRITE in made
+
+
+@pytest.mark.parametrize("solution", ["%matplotlib inline", "!ls", "class Double:\n    pass"])
+def test_a_solution_that_cannot_be_taken_apart_is_refused_with_its_cell(small, solution, tmp_path):  # noqa: F811
+    small.cells[10].source = f"import math\n{solution}"
+    with pytest.raises(ValueError, match="07-small, cell 11.*line 2"):
+        student.write(tmp_path / "student", {"07-small": small})
+    assert not list(tmp_path.rglob("*.zip"))
+
+
+def test_the_zip_holds_what_was_written_and_own_work_stays(small, tmp_path, monkeypatch):  # noqa: F811
+    beside, folder = tmp_path / "notebooks", tmp_path / "student"
+    monkeypatch.setattr(cells, "NOTEBOOKS", beside)
+    for name in ("glossary.md", "images/a cat.png", "data/b.csv", "exam-solutions.pdf", ".ipynb_checkpoints/b.csv"):
+        (beside / name).parent.mkdir(parents=True, exist_ok=True)
+        (beside / name).write_text("x", encoding="utf-8")
+    small.cells[6].source += "\n\n![A cat](images/a%20cat.png)"
+    small.cells[8].source = "open('data/b.csv')"
+    own = ".venv/x", ".ipynb_checkpoints/07-small.ipynb", "06-old.ipynb"
+    for name in own:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text("x", encoding="utf-8")
+    assert student.write(folder, {"07-small": small}) == [".ipynb_checkpoints", ".venv", "06-old.ipynb"]
+    with zipfile.ZipFile(tmp_path / "student.zip") as archive:
+        held = {name.removeprefix("student/") for name in archive.namelist()}
+    assert all((folder / name).exists() for name in own) and not held & set(own)
+    assert {name for name in held if not name.startswith("helpers/")} == {
+        "07-small.ipynb",
+        "START.md",
+        "data/b.csv",
+        "glossary.md",
+        "images/a cat.png",
+        "requirements.txt",
+    }
 
 
 def test_nbgrader_takes_the_edition_for_an_assignment(tmp_path):

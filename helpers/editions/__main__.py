@@ -60,11 +60,13 @@ def _student(chosen):
     from . import address, student
 
     folder = cells.ROOT / "student"
-    student.write(folder, cells.stored(), address.repository())
+    others = student.write(folder, cells.stored(), address.repository())
     size = folder.with_suffix(".zip").stat().st_size
     print(
         f"The notebooks for students are in {folder}, and, to hand out, in student.zip beside it ({size / 1e6:.0f} MB)."
     )
+    if others:
+        print(f"Also in the folder, but not written by this command and not in the zip: {', '.join(others)}.")
 
 
 def _site(chosen):

@@ -11,6 +11,7 @@ import re
 import shutil
 from collections import Counter
 from pathlib import Path
+from urllib.parse import unquote
 
 import nbformat
 
@@ -19,7 +20,9 @@ NOTEBOOKS = ROOT / "notebooks"
 KEPT = ("tags", "slideshow", "jupyter")  # the metadata that a source holds
 PARTS = ("core", "optional", "homework")
 ROLES = ("setup", "notes", "bet", "reveal", "solution", "check")
-NOTES = re.compile(r"<details><summary>Speaker notes</summary>\s*(.*?)\s*</details>", re.DOTALL)
+NOTES, SOLUTIONS = ("speaker notes ",), ("solution ", "solutions ", "idea ")  # how the summary of a fold begins
+FOLD = re.compile(r"<details\b[^>]*>|</details\s*>", re.IGNORECASE)
+SUMMARY = re.compile(r"\s*<summary\b[^>]*>(.*?)</summary\s*>", re.IGNORECASE | re.DOTALL)
 
 
 def names():
@@ -110,6 +113,29 @@ def opening(book):
     return re.match(r"# (.+)", first)[1], " ".join(question.split())
 
 
+def without(markdown, summaries, keep=False):
+    """Markdown without each <details> whose summary begins with one of `summaries`; to `keep` it, without its fold alone."""
+    while fold := next((fold for fold in _folds(markdown) if fold[0].startswith(summaries)), None):
+        _, inside, begin, end = fold
+        markdown = markdown[:begin] + (inside.strip() if keep else "") + markdown[end:]
+    return markdown.strip()
+
+
+def _folds(markdown):
+    """Each <details>: its summary in lower-case words, each with a space after it; what it holds; its begin and its end."""
+    begun, found = [], []
+    for tag in FOLD.finditer(markdown):
+        if not tag[0].startswith("</"):
+            begun.append(tag)
+        elif begun:
+            found.append((begun.pop(), tag.start(), tag.end()))
+    found += [(tag, len(markdown), len(markdown)) for tag in begun]  # a browser ends it there, too
+    for tag, inner_end, end in found:
+        if summary := SUMMARY.match(markdown, tag.end(), inner_end):
+            words = re.sub(r"(?:<[^>]*>|[\W\d_])+", " ", summary[1] + " ").lstrip().lower()
+            yield words, markdown[summary.end() : inner_end], tag.start(), end
+
+
 def without_outputs(cell):
     """A copy of a cell as it is before any run, without the speaker notes that its text may hold."""
     cell = copy.deepcopy(cell)
@@ -120,16 +146,22 @@ def without_outputs(cell):
         kept = {key: value for key, value in cell.metadata.pop("jupyter", {}).items() if key != "outputs_hidden"}
         cell.metadata |= {"jupyter": kept} if kept else {}
     else:
-        cell.source = NOTES.sub("", cell.source).strip()
+        cell.source = without(cell.source, NOTES)
     return cell
 
 
-def copy_beside(folder):
-    """Copy what stands beside the notebooks, such as the glossary and pictures, into `folder`."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for path in NOTEBOOKS.iterdir():
-        if path.is_file() and path.suffix not in (".py", ".ipynb", ".toml", ".part"):
-            shutil.copy(path, folder)
+def copy_beside(folder, books):
+    """Copy the glossary, and whatever else lies beside the notebooks and is named in `books`; returns the new paths."""
+    named = "\n".join(unquote(cell.source) for book in books for cell in book.cells)
+    copied = []
+    for path in sorted(NOTEBOOKS.rglob("*.*")):
+        name = path.relative_to(NOTEBOOKS).as_posix()
+        if name.startswith(".") or "/." in name or path.suffix in (".py", ".ipynb") or not path.is_file():
+            continue
+        if name == "glossary.md" or re.search(rf"(?<![\w/-])(?:\./)?{re.escape(name)}(?![\w-])", named):
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            copied.append(Path(shutil.copy(path, folder / name)))
+    return copied
 
 
 def save(book, path):

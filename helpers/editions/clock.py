@@ -33,7 +33,7 @@ def core(book):
 
 def words(markdown):
     """How many words a class reads: a formula counts as one, the address of a link and the bars of a table as none."""
-    text = re.sub(r"\$\$.+?\$\$|\$.+?\$|`[^`]+`", " formula ", cells.NOTES.sub("", markdown), flags=re.DOTALL)
+    text = re.sub(r"\$\$.+?\$\$|\$.+?\$|`[^`]+`", " formula ", cells.without(markdown, cells.NOTES), flags=re.DOTALL)
     text = re.sub(r"\]\([^)]*\)|<[^>]+>", " ", text)
     return len(re.findall(r"\w[\w'’.,-]*", text))
 

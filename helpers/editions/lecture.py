@@ -139,9 +139,10 @@ def _is_folded(cell):
 
 def write(folder, books):
     """Write the edition of all notebooks, what stands beside them, and the settings of its JupyterLab."""
-    for name, book in books.items():
-        cells.save(edition(book), folder / f"{name}.ipynb")
-    cells.copy_beside(folder)
+    made = {name: edition(book) for name, book in books.items()}
+    for name, book in made.items():
+        cells.save(book, folder / f"{name}.ipynb")
+    cells.copy_beside(folder, made.values())
     private = folder / PRIVATE
     for name, values in SETTINGS.items():
         path = private / "settings" / "@jupyterlab" / f"{name}.jupyterlab-settings"

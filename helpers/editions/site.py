@@ -7,7 +7,6 @@ folder `teachers`, have everything; no page of the students leads there.
 import base64
 import copy
 import hashlib
-import re
 
 from . import address, attack, cells
 from .pages import Refused, markdown, numbered, page
@@ -19,7 +18,6 @@ POLICY = (
 )
 TEACHERS = "teachers"
 ATTACKING = ("05-fgsm", "06-defence")  # their pages lead to attack.html, as the index does
-SOLUTION = re.compile(r"<details>\s*<summary>(?:Solution|Idea)</summary>.*?</details>", re.DOTALL)
 
 
 def write(folder, books):
@@ -41,7 +39,7 @@ def for_students(book):
         if cells.has(cell, "check") and cell.cell_type == "code":
             cell.outputs = []
         if cell.cell_type == "markdown":
-            cell.source = SOLUTION.sub("", cells.NOTES.sub("", cell.source))
+            cell.source = cells.without(cell.source, cells.NOTES + cells.SOLUTIONS)
     return folded(book)
 
 
@@ -86,6 +84,9 @@ def _write_all(folder, books, ways_up=""):
         except Refused as error:
             raise ValueError(f"{name}, {error}") from None
         write_page(folder / f"{name}.html", _locked(made))
+    for path in folder.glob("[0-9][0-9]-*.html"):
+        if path.stem not in books:  # of a notebook that is gone
+            path.unlink()
 
 
 def _index(books, where):

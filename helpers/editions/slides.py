@@ -35,9 +35,13 @@ def write(folder, books, begin=BEGIN):
 def edition(book):
     """What is projected of a notebook: its core, without the bets' own code, and each answer on a step of its own."""
     book = numbered(copy.deepcopy(book))
+    for cell in book.cells:
+        if cells.has(cell, "notes"):
+            _step(cell, "notes")
     book.cells = _projected(book.cells)
     for cell in book.cells:
-        cell.source = cells.NOTES.sub(r"\1", cell.source)  # the speaker's window has no use for a fold
+        if cell.cell_type == "markdown":  # the speaker's window has no use for a fold; the screen shows no notes
+            cell.source = cells.without(cell.source, cells.NOTES, keep=cells.slide_type(cell) == "notes")
         if _listing(cell) > LINES_BESIDE_TEXT:
             _step(cell, "subslide")
         elif cells.has(cell, "reveal") and cells.slide_type(cell) in (None, "", "-"):

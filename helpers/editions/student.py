@@ -6,9 +6,11 @@ carry the metadata by which nbgrader takes the folder for a released assignment.
 
 import ast
 import copy
-import re
+import io
 import shutil
+import tokenize
 import zipfile
+from pathlib import Path
 
 import nbformat
 
@@ -18,7 +20,6 @@ from . import address, cells
 TO_WRITE = """### BEGIN SOLUTION
     raise NotImplementedError("Write your solution here, in the place of this line.")
     ### END SOLUTION"""
-SOLUTION = re.compile(r"<details>\s*<summary>(?:Solution|Idea)</summary>.*?</details>", re.DOTALL)
 START = """# {title}
 
 You need Python 3.11 to 3.13. In a terminal, in this folder:
@@ -33,16 +34,22 @@ you wrote. If your solution is correct, the check is silent or prints a result; 
 
 
 def edition(book, public=None):
-    """A notebook for students. With a `public` address it begins with the cell that installs the lecture on Colab."""
+    """A notebook for students. With a `public` address it begins with the cell that installs the lecture on Colab.
+
+    Raises ValueError, with the number of its cell, for a solution that cannot be taken apart.
+    """
     result = nbformat.v4.new_notebook(metadata=copy.deepcopy(book.metadata))
-    for cell in book.cells:
+    for number, cell in enumerate(book.cells, start=1):
         if cells.has(cell, "notes") or address.is_for_colab(cell) or (cell.cell_type != "code" and cells.solves(cell)):
             continue
         cell = cells.without_outputs(cell)
         if cell.cell_type == "markdown":
-            cell.source = SOLUTION.sub("", cell.source).strip()
+            cell.source = cells.without(cell.source, cells.SOLUTIONS)
         elif cells.solves(cell):
-            cell.source = heads(cell.source)
+            try:
+                cell.source = heads(cell.source)
+            except (SyntaxError, TypeError) as error:
+                raise ValueError(f"cell {number} cannot become a place to write: {error}") from None
             cell.metadata.pop("jupyter", None)
         result.cells.append(cell)
     if public is not None:
@@ -55,18 +62,33 @@ def edition(book, public=None):
 
 
 def heads(solution):
-    """The code of a solution with a place to write in each of its functions; what else solves is left out."""
+    """The code of a solution with a place to write in each of its functions; what else solves is left out.
+
+    Raises SyntaxError for what is not plain Python, such as %magic, and TypeError for a class.
+    """
     lines, parts = solution.splitlines(), []
-    for node in ast.parse(solution).body:
-        if isinstance(node, ast.FunctionDef):
-            told = ast.get_docstring(node) or "Prediction:"  # a prediction is the answer to a part of the exercise
-            kept = None if told.startswith("Prediction:") else node.body[0]
-            end = kept.end_lineno if kept else node.body[0].lineno - 1
+    for node in ast.parse(solution, "a solution is plain Python, without % or ! at the beginning of a line").body:
+        if isinstance(node, ast.ClassDef):
+            raise TypeError(f"its line {node.lineno} defines a class; write functions, or take the tag “solution” away")
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             start = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
-            parts.append("\n".join([*lines[start - 1 : end], f"    {TO_WRITE}"]))
+            told = ast.get_docstring(node) or "Prediction:"  # a prediction is the answer to a part of the exercise
+            kept = [] if told.startswith("Prediction:") else [f"    {ast.get_source_segment(solution, node.body[0])}"]
+            signature = _signature("\n".join(lines[node.lineno - 1 :]))
+            parts.append("\n".join([*lines[start - 1 : node.lineno - 1], signature, *kept, f"    {TO_WRITE}"]))
         elif isinstance(node, ast.Import | ast.ImportFrom):
             parts.append("\n".join(lines[node.lineno - 1 : node.end_lineno]))
     return "\n\n\n".join(parts) or "# Write your solution here."
+
+
+def _signature(function):
+    """A function's code up to the colon after its signature: a comment there may tell the solution."""
+    depth = 0
+    for token in tokenize.generate_tokens(io.StringIO(function).readline):
+        depth += {"(": 1, "[": 1, "{": 1, ")": -1, "]": -1, "}": -1}.get(token.string, 0)
+        if token.string == ":" and not depth:
+            row, column = token.end
+            return "\n".join([*function.splitlines()[: row - 1], function.splitlines()[row - 1][:column]])
 
 
 def _for_nbgrader(cell):
@@ -86,19 +108,34 @@ def _for_nbgrader(cell):
 
 
 def write(folder, books, public=None):
-    """Write the notebooks of the students into `folder`, with all that they need to run, and a zip beside it."""
-    folder.mkdir(parents=True, exist_ok=True)
+    """Write the notebooks of the students into `folder`, with all that they need to run, and a zip of that beside it.
+
+    Returns the names of what else is in `folder`: somebody's own work, which stays there and is not in the zip.
+    """
+    made = {}
     for name, book in books.items():
-        cells.save(edition(book, public), folder / f"{name}.ipynb")
-    cells.copy_beside(folder)
+        try:
+            made[folder / f"{name}.ipynb"] = edition(book, public)
+        except ValueError as error:
+            raise ValueError(f"{name}, {error}") from None
+    for path, book in made.items():
+        cells.save(book, path)
+    written = [*made, *cells.copy_beside(folder, made.values())]
     title = (cells.ROOT / "README.md").read_text(encoding="utf-8").splitlines()[0].removeprefix("# ")
-    (folder / "START.md").write_text(START.format(title=title), encoding="utf-8", newline="\n")
     needed = (cells.ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()
     needed = "\n".join(line for line in needed if not line.startswith("-e")) + "\n"
-    (folder / "requirements.txt").write_text(needed, encoding="utf-8", newline="\n")
+    for name, text in (("START.md", START.format(title=title)), ("requirements.txt", needed)):
+        (folder / name).write_text(text, encoding="utf-8", newline="\n")
+        written.append(folder / name)
+
+    def copied(path, new):
+        written.append(Path(shutil.copy2(path, new)))
+
     unwanted = shutil.ignore_patterns("__pycache__", "checkpoint.*", "editions")
-    shutil.copytree(cells.ROOT / "helpers", folder / "helpers", ignore=unwanted, dirs_exist_ok=True)
+    shutil.copytree(
+        cells.ROOT / "helpers", folder / "helpers", ignore=unwanted, dirs_exist_ok=True, copy_function=copied
+    )
     with zipfile.ZipFile(folder.with_suffix(".zip"), "w", zipfile.ZIP_DEFLATED) as archive:
-        for path in sorted(folder.rglob("*")):
-            if path.is_file():
-                archive.write(path, path.relative_to(folder.parent))
+        for path in sorted(written):
+            archive.write(path, path.relative_to(folder.parent))
+    return sorted({path.name for path in folder.iterdir()} - {path.relative_to(folder).parts[0] for path in written})
