@@ -312,6 +312,7 @@ REFUSED = {
     "a picture that is not there": "![](no-such.png)",
     "a pasted picture that is lost": "![](attachment:image.png)",
     "a formula nobody knows": r"$\nonsense x$",
+    "a formula that no parser can read": "$$a & b$$",
 }
 
 
@@ -342,17 +343,43 @@ def test_what_a_page_cannot_show_is_refused_with_its_cell(name):
 def test_pasted_pictures_pictures_beside_the_notebook_and_dollars_are_shown(tmp_path, monkeypatch):
     (tmp_path / "logo.png").write_bytes(base64.b64decode(PIXEL))
     monkeypatch.setattr(cells, "NOTEBOOKS", tmp_path)
-    book = with_a_cell("It costs $5, or $10; `$PATH`.\n\n![ours](logo.png) ![theirs](attachment:a.png) $a_1$")
+    book = with_a_cell(
+        "It costs $5, or \\$10; `$PATH`.\n\n    echo $HOME\n\n![ours](logo.png) ![theirs](attachment:a.png) $a_1$"
+    )
     book.cells[1].attachments = {"a.png": {"image/png": PIXEL}}
     book.cells[1].source += "\n\n\\begin{equation}\nE = mc^2\n\\end{equation}"
     page = pages.page(pages.numbered(book), "site")
-    assert "It costs $5, or $10; $PATH." in page.get_text() and len(page.select(".formula")) == 2
+    assert (
+        "It costs $5, or $10; $PATH." in page.get_text()
+        and "echo $HOME" in page.get_text()
+        and len(page.select(".formula")) == 2
+    )
     assert [image["src"][:22] for image in page.select("img")] == ["data:image/png;base64,"] * 2
 
 
 def test_formulas_are_paths_that_need_no_font():
     drawn = formulas.picture(r"\lVert g\rVert_1 = \sum_{i=1}^{3072} |g_i|", True)
     assert "<text" not in drawn and drawn.count("<path") > 10 and "<math" in drawn
+
+
+@pytest.mark.parametrize(
+    "latex",
+    [
+        r"$$\begin{aligned}a&=b\\c&=d\end{aligned}$$",
+        r"\begin{cases}a & b\\c & d\end{cases}",
+        r"\begin{pmatrix}a & b\\c & d\end{pmatrix}",
+        r"\begin{alignat}{2}a&=b\\c&=d\end{alignat}",
+        r"\\[ a = b \\]",
+        r"\\( a = b \\)",
+    ],
+)
+def test_formulas_are_drawn_as_jupyterlab_takes_them_without_ending_a_list(latex):
+    cell = nbformat.v4.new_markdown_cell(f"1. one\n\n   {latex}\n2. two", metadata={"number": 1})
+    shown = BeautifulSoup(pages.rendered(cell.source, cell), "html.parser")
+    assert (
+        len(shown.select("ol")) == 1 and len(shown.select("ol > li")) == 2 and len(shown.select("li .formula svg")) == 1
+    )
+    assert "\\" not in shown.get_text() and "(1)" not in shown.get_text()
 
 
 def test_a_sign_takes_less_room_than_a_difference_and_a_sum_keeps_its_distance():

@@ -19,11 +19,15 @@ CODE = re.compile(
     r"^ {0,3}(```+|~~~+)[^\n]*\n.*?^ {0,3}\1[^\n]*$|(?<!`)(`+)(?!`).+?(?<!`)\2(?!`)", re.DOTALL | re.MULTILINE
 )
 MATH = re.compile(
-    r"(?<!\\)\$\$(?P<display>.+?)(?<!\\)\$\$"
-    r"|\\begin\{(?P<name>equation|align|gather|eqnarray|multline)(?P<star>\*?)\}(?P<body>.+?)\\end\{(?P=name)(?P=star)\}"
-    r"|(?<![\\$])\$(?=[^\s$])(?P<inline>(?:[^$\n]|\n(?!\s*\n))+?)(?<=[^\s\\])\$(?![\d$])",
+    r"(?<!\\)\$\$(?P<display>.+?)(?<!\\)\$\$|\\\\\[(?P<bracketed>.+?)\\\\\]"
+    r"|\\begin\{(?P<name>[A-Za-z]+)(?P<star>\*?)\}(?P<body>.+?)\\end\{(?P=name)(?P=star)\}"
+    r"|(?<![\\$])\$(?=[^\s$])(?P<inline>(?:[^$\n]|\n(?!\s*\n))+?)(?<=[^\s\\])\$(?![\d$])"
+    r"|\\\\\((?P<in_text>.+?)\\\\\)",
     re.DOTALL,
 )
+BODY_ALONE = ("equation", "gather", "multline")
+ALIGNED = re.compile(r"(\\(?:begin|end))\{(?:align|aligned|alignat|eqnarray)\*?\}(?:\{\d\})?")
+LIST_ITEM = re.compile(r"\s*(?:(?:[-*+]|\d+[.)])\s+)?")
 HOLDER = "formula{}holder"
 
 ziafont.config.svg2 = False  # no shared symbols, whose names would clash on a page
@@ -34,7 +38,6 @@ def taken_out(markdown):
     found, parts, place = {}, [], 0
     for code in [*CODE.finditer(markdown), None]:
         parts.append(MATH.sub(functools.partial(_hold, found), markdown[place : code.start() if code else None]))
-        parts[-1] = parts[-1].replace("$", "&#36;")  # what is left is money
         if code:
             parts.append(code[0])
             place = code.end()
@@ -43,14 +46,14 @@ def taken_out(markdown):
 
 def _hold(found, match):
     word = HOLDER.format(len(found))
-    if match["inline"]:
-        found[word] = picture(match["inline"], False)
+    if inline := match["inline"] or match["in_text"]:
+        found[word] = picture(inline, False)
         return word
-    body = match["display"] or match["body"]
-    if match["name"] in ("align", "eqnarray"):
-        body = rf"\begin{{align}}{body}\end{{align}}"
+    body = match["display"] or match["bracketed"] or (match["body"] if match["name"] in BODY_ALONE else match[0])
     found[word] = picture(body, True)
-    return f"\n\n{word}\n\n"
+    line = match.string[: match.start()].rpartition("\n")[2]
+    indent = " " * LIST_ITEM.match(line).end()  # otherwise the formula would end the list that it is in
+    return f"\n\n{indent}{word}\n\n{indent}"
 
 
 def put_back(text, found):
@@ -69,13 +72,14 @@ def _spaced(mathml):
 @functools.cache
 def picture(latex, display):
     """A formula as HTML: drawn for the eye, MathML for a screen reader. Raises ValueError for what cannot be drawn."""
-    latex = " ".join(latex.split())
+    latex = ALIGNED.sub(r"\1{align*}", " ".join(latex.split()))  # the others are numbered, or not drawn
     try:
         heard = convert(latex, display="block" if display else "inline")
         drawn = ziamath.Math(_spaced(tex2mml(latex, inline=not display)), size=SIZE).svgxml()
+        unknown = re.search(r"\\[A-Za-z]+", "".join(ElementTree.fromstring(heard).itertext()))
     except Exception as error:  # two parsers, each with its own ways to fail
         raise ValueError(f"the formula {latex!r} cannot be drawn: {error}") from None
-    if unknown := re.search(r"\\[A-Za-z]+", "".join(ElementTree.fromstring(heard).itertext())):
+    if unknown:
         raise ValueError(f"the formula {latex!r} cannot be drawn: {unknown[0]} is not known")
     left, top, width, height = map(float, drawn.attrib["viewBox"].split())
     attributes = {

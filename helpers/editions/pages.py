@@ -46,8 +46,10 @@ def rendered(markdown, cell):
     except ValueError as error:
         raise Refused(cell, error) from None
     renderer = IPythonRenderer(escape=False, exclude_anchor_links=True, attachments=cell.get("attachments", {}))
+    parser = MarkdownWithMath(renderer=renderer)
+    parser.inline.rules = [rule for rule in parser.inline.rules if "math" not in rule]  # what is left of $ is money
     try:
-        text = formulas.put_back(MarkdownWithMath(renderer=renderer).render(text), found)
+        text = formulas.put_back(parser.render(text), found)
     except Exception as error:  # a pasted picture that is not there
         raise Refused(cell, error) from None
     return self_contained(text, cell)
