@@ -310,6 +310,9 @@ REFUSED = {
     "a picture from elsewhere": output(text_html='<img src="https://example.org/x.png">'),
     "a frame": output(text_html='<iframe src="https://example.org"></iframe>'),
     "a picture that is not there": "![](no-such.png)",
+    "a link to a file that is not there": "[hand-out](no-such.pdf)",
+    "a link to what is not beside the notebook": "[source](../helpers/attacks.py)",
+    "a link to solutions": "[source](05-fgsm.py)",
     "a pasted picture that is lost": "![](attachment:image.png)",
     "a formula nobody knows": r"$\nonsense x$",
     "a formula that no parser can read": "$$a & b$$",
@@ -355,6 +358,22 @@ def test_pasted_pictures_pictures_beside_the_notebook_and_dollars_are_shown(tmp_
         and len(page.select(".formula")) == 2
     )
     assert [image["src"][:22] for image in page.select("img")] == ["data:image/png;base64,"] * 2
+
+
+def test_names_with_spaces_and_umlauts_are_found_and_linked_files_come_along(tmp_path, monkeypatch):
+    beside = tmp_path / "notebooks"
+    monkeypatch.setattr(cells, "NOTEBOOKS", beside)
+    for name in ("images/mein Käse.png", "hand-out ü.pdf", "secret.pdf"):
+        (beside / name).parent.mkdir(parents=True, exist_ok=True)
+        (beside / name).write_bytes(base64.b64decode(PIXEL))
+    book = with_a_cell(
+        "![a](images/mein%20Käse.png?raw=true) ![b](<attachment:ein Käse.png>)\n\n[c](<hand-out ü.pdf#page=2>)"
+    )
+    book.cells[1].attachments = {"ein Käse.png": {"image/png": PIXEL}}
+    page = pages.page(pages.numbered(book), "site")
+    assert [image["src"][:22] for image in page.select("img")] == ["data:image/png;base64,"] * 2
+    pages.write(tmp_path / "site" / "07.html", page)
+    assert {path.name for path in (tmp_path / "site").iterdir()} == {"07.html", "hand-out ü.pdf"}
 
 
 def test_formulas_are_paths_that_need_no_font():

@@ -9,7 +9,9 @@ import functools
 import html
 import mimetypes
 import re
+import shutil
 from pathlib import Path
+from urllib.parse import quote, unquote, urlsplit
 
 import nbformat
 from bs4 import BeautifulSoup
@@ -23,6 +25,7 @@ from . import cells, formulas, notebooks
 TEMPLATES = Path(__file__).resolve().parent / "templates"
 SLIDERS = 20  # images, 4 kB each
 PICTURES = ("image/png", "image/jpeg", "image/gif", "image/webp", "image/svg+xml")
+PAGE = re.compile(r"^(?:([\w-]+)\.ipynb|(glossary)\.md)\b")  # a link to what becomes a page
 SHOWN = ("text/html", "text/markdown", "text/latex", "text/plain")  # the best first
 
 
@@ -45,7 +48,8 @@ def rendered(markdown, cell):
         text, found = formulas.taken_out(markdown)
     except ValueError as error:
         raise Refused(cell, error) from None
-    renderer = IPythonRenderer(escape=False, exclude_anchor_links=True, attachments=cell.get("attachments", {}))
+    pasted = {quote(name): held for name, held in cell.get("attachments", {}).items()}  # as an address names it
+    renderer = IPythonRenderer(escape=False, exclude_anchor_links=True, attachments=pasted)
     parser = MarkdownWithMath(renderer=renderer)
     parser.inline.rules = [rule for rule in parser.inline.rules if "math" not in rule]  # what is left of $ is money
     try:
@@ -56,7 +60,10 @@ def rendered(markdown, cell):
 
 
 def self_contained(text, cell):
-    """HTML with its pictures in it. Raises Refused for what a page without a network would miss."""
+    """HTML with its pictures in it. Raises Refused for what a page without a network would miss, and for a dead link."""
+    for address in map(html.unescape, re.findall(r'<a\b[^>]*?\bhref="([^"#]+)', text)):
+        if not (urlsplit(address).scheme or address.endswith(".html") or PAGE.match(address) or beside(address)):
+            raise Refused(cell, f"the link to {address} is dead: no such file is beside the notebook; save it there")
     if not re.search(r"<(img|script|iframe|video|audio|source|link|object|embed)\b", text, re.IGNORECASE):
         return text
     soup = BeautifulSoup(text, "html.parser")
@@ -64,13 +71,21 @@ def self_contained(text, cell):
         address = node.get("src") or (node.get("href") if node.name == "link" else None) or node.get("data")
         if not address or node.name == "a" or address.startswith(("data:", "#")):
             continue
-        path = cells.NOTEBOOKS / address
+        path = cells.NOTEBOOKS / unquote(urlsplit(address).path)
         if node.name != "img" or "://" in address or not path.is_file():
             kind = "is not beside the notebook" if "://" not in address else "would be loaded from elsewhere"
             raise Refused(cell, f"{address} {kind}: save it there, as a picture, and name it by its file name")
         kind = mimetypes.guess_type(path.name)[0] or "image/png"
         node["src"] = f"data:{kind};base64,{base64.b64encode(path.read_bytes()).decode()}"
     return str(soup)
+
+
+def beside(address):
+    """The file beside the notebooks to which an address leads, such as a picture or a hand-out, or None."""
+    folder, parts = cells.NOTEBOOKS.resolve(), urlsplit(address)
+    path = (folder / unquote(parts.path)).resolve()
+    known = path.is_relative_to(folder) and path.is_file() and path.suffix not in (".py", ".ipynb")
+    return path if known and not parts.scheme else None
 
 
 @functools.cache
@@ -137,7 +152,7 @@ def page(book, template, more=(), **resources):
     text, _ = exporter.from_notebook_node(book, {"title": title, "code": styles, **resources})
     soup = BeautifulSoup(text, "html.parser")
     for link in soup.find_all("a", href=True):
-        link["href"] = re.sub(r"^([\w-]+)\.(ipynb|md)\b", r"\1.html", link["href"])
+        link["href"] = PAGE.sub(r"\1\2.html", link["href"])
     for heading in soup.find_all(re.compile("^h[1-6]$")):
         heading["id"] = heading.get_text().replace(" ", "-")  # as in JupyterLab, where the glossary leads to it, too
     for table in soup.find_all("table"):
@@ -205,6 +220,10 @@ def _html(text):
 
 
 def write(path, soup):
-    """Write a page."""
+    """Write a page, and beside it the files to which it links."""
     path.parent.mkdir(parents=True, exist_ok=True)
+    for file in filter(None, (beside(link["href"]) for link in soup.find_all("a", href=True))):
+        copy = path.parent / file.relative_to(cells.NOTEBOOKS.resolve())
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(file, copy)
     path.write_text(str(soup), encoding="utf-8", newline="\n")
