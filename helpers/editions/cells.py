@@ -53,8 +53,9 @@ def read(source):
 
 
 def stored(folder=NOTEBOOKS):
-    """The notebooks with their outputs, in order: name → notebook."""
-    return {path.stem: nbformat.read(path, 4) for path in sorted(folder.glob("[0-9]*.ipynb"))}
+    """The notebooks with their outputs, in order: name → notebook. One without a source is somebody's copy or trial."""
+    paths = sorted(path for path in folder.glob("[0-9]*.ipynb") if path.with_suffix(".py").exists())
+    return {path.stem: nbformat.read(path, 4) for path in paths}
 
 
 def digest(book):
@@ -106,11 +107,12 @@ def slide_type(cell):
     return cell.metadata.get("slideshow", {}).get("slide_type")
 
 
-def opening(book):
-    """A notebook's title and its question, from its first cell."""
-    first = book.cells[0].source
-    question = re.search(r"\*\*The question:\*\* (.+?)\n\n", first, re.DOTALL)[1]
-    return re.match(r"# (.+)", first)[1], " ".join(question.split())
+def opening(book, name):
+    """A notebook's title, or its `name` where it has none, and its question, which may be empty."""
+    text = "\n\n".join(cell.source for cell in book.cells if cell.cell_type == "markdown")
+    title = re.search(r"^# (.+)", text, re.MULTILINE)
+    question = re.search(r"\*\*The question:\*\* (.+?)(?:\n\n|\Z)", text, re.DOTALL)
+    return title[1] if title else name, " ".join(question[1].split()) if question else ""
 
 
 def without(markdown, summaries, keep=False):

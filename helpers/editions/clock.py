@@ -56,10 +56,10 @@ def table(books, waiting):
     lines = [f"{'':16}{'words':>7}{'bets':>6}{'figures':>9}{'waiting':>9}{'minutes':>9}{'of':>5}"]
     total = 0
     for name, book in books.items():
-        clock = of(book, waiting.get(name, 0))
+        clock, minutes = of(book, waiting.get(name, 0)), schedule.MINUTES.get(name, 0)
         total += clock.minutes
         lines.append(
             f"{name:16}{clock.words:7,}{clock.bets:6}{clock.figures:9}{clock.waiting:8.0f}s{clock.minutes:9.1f}"
-            f"{schedule.MINUTES[name]:5}{'' if clock.minutes <= schedule.MINUTES[name] else '  too long'}"
+            f"{minutes:5}{'' if clock.minutes <= minutes else '  too long'}"
         )
     return [*lines, f"{'all':16}{total:40.1f}{schedule.LECTURE:5}"]

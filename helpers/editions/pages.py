@@ -133,8 +133,8 @@ def numbered(book):
     return book
 
 
-def page(book, template, more=(), **resources):
-    """A notebook as one HTML page that loads nothing, parsed. Raises Refused."""
+def page(book, template, more=(), name="A notebook", **resources):
+    """A notebook as one HTML page that loads nothing, parsed; `name` is its title where it has none. Raises Refused."""
     numbered(book) if not all("number" in cell.metadata for cell in book.cells) else None
     for cell in book.cells:
         if cell.cell_type == "code":
@@ -147,9 +147,8 @@ def page(book, template, more=(), **resources):
         exclude_input_prompt=True,
         exclude_output_prompt=True,
     )
-    title = re.match(r"# (.+)", book.cells[0].source)[1]
     styles = {theme: HtmlFormatter(style=theme).get_style_defs(".highlight") for theme in ("default", "github-dark")}
-    text, _ = exporter.from_notebook_node(book, {"title": title, "code": styles, **resources})
+    text, _ = exporter.from_notebook_node(book, {"title": cells.opening(book, name)[0], "code": styles, **resources})
     soup = BeautifulSoup(text, "html.parser")
     for link in soup.find_all("a", href=True):
         link["href"] = PAGE.sub(r"\1\2.html", link["href"])

@@ -8,7 +8,7 @@ def notebooks(books):
     """The table of notebooks: name → stored notebook."""
     lines = ["| notebook | title | minutes |", "| --- | --- | ---: |"]
     for name, book in books.items():
-        title = cells.opening(book)[0].split(" · ", 1)[-1]
+        title = cells.opening(book, name)[0].split(" · ", 1)[-1]
         lines.append(f"| [{name}](notebooks/{name}.ipynb) | {title} | {schedule.MINUTES[name]} |")
     return "\n".join(lines) + "\n"
 

@@ -76,11 +76,12 @@ def _write_all(folder, books, ways_up=""):
             ways += [(names[place - 1], "Previous: " + names[place - 1])] if place else []
             ways += [(other, "Next: " + other) for other in names[place + 1 : place + 2]]
             links = (("GitHub", address.source), ("Binder", address.binder), ("Colab", address.colab))
-            elsewhere = [(link(where, name), f"This notebook on {site}") for site, link in links if where]
+            links = links if address.on_github(where) else ()
+            elsewhere = [(link(where, name), f"This notebook on {site}") for site, link in links]
         ways = " ".join(f'<a href="{other}.html">{text}</a>' for other, text in ways if other != name)
         elsewhere = " · ".join(f'<a href="{link}">{text}</a>' for link, text in elsewhere)
         try:
-            made = page(book, "site", ways=ways, elsewhere=elsewhere)
+            made = page(book, "site", name=name, ways=ways, elsewhere=elsewhere)
         except Refused as error:
             raise ValueError(f"{name}, {error}") from None
         write_page(folder / f"{name}.html", _locked(made))
@@ -98,8 +99,8 @@ def _index(books, where):
     )
     lines = [heading, about, "## The notebooks"]
     for name, book in books.items():
-        title, question = cells.opening(book)
-        lines.append(f"**[{title}]({name}.html)**  \n{question[0].upper()}{question[1:]}")
+        title, question = cells.opening(book, name)
+        lines.append(f"**[{title}]({name}.html)**  \n{question[:1].upper()}{question[1:]}")
     lines += ["## Further pages", f"[Attack an image, or a photograph of your own]({where}{attack.NAME})"]
     lines += ["[What you need, symbols, and a glossary](glossary.html)"]
     if where:  # the teachers' index

@@ -21,8 +21,12 @@ def write(folder, books, begin=BEGIN):
     resources = {"width": WIDTH, "height": HEIGHT, "steps": REPLAY_STEPS}
     start = 0
     for name, book in books.items():
+        shown = edition(book)
+        if not shown.cells:
+            print(f"{name} has no deck: none of its cells has the tag “core”.")
+            continue
         try:
-            deck = page(edition(book), "slides", [str(reveal.folder())], **resources)
+            deck = page(shown, "slides", [str(reveal.folder())], name, **resources)
         except Refused as error:
             raise ValueError(f"{name}, {error}") from None
         if not start:

@@ -53,7 +53,7 @@ def edition(book, public=None):
             cell.metadata.pop("jupyter", None)
         result.cells.append(cell)
     if public is not None:
-        first = next(place for place, cell in enumerate(result.cells) if cell.cell_type == "code")
+        first = next((place for place, cell in enumerate(result.cells) if cell.cell_type == "code"), len(result.cells))
         result.cells.insert(first, address.colab_cell(public))
     for cell, name in zip(result.cells, cells.identifiers(result.cells), strict=True):
         cell.id = name
