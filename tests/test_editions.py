@@ -20,6 +20,7 @@ from packaging.requirements import Requirement
 from traitlets.config import Config
 
 from helpers import data, robustness
+from helpers.editions import __main__ as editions
 from helpers.editions import (
     address,
     cells,
@@ -283,6 +284,36 @@ def test_speaker_notes_are_in_the_speakers_window_alone(small):
     assert made.cells[5].source == "Secret."
 
 
+FIRST = {
+    "a title": [text("# A title", "core")],
+    "nothing": [],
+    "an empty cell": [text("", "core")],
+    "a raw cell": [nbformat.v4.new_raw_cell("---")],
+    "code": [code("print(1)", "core", outputs=["1"])],
+}
+
+
+@pytest.mark.parametrize("rest", [[text("# A title\n\n**The question:** why?", "core")], [text("Words.", "core")], []])
+@pytest.mark.parametrize("first", FIRST)
+def test_a_notebook_of_ones_own_may_begin_with_anything_and_lack_a_title_or_a_question(first, rest, tmp_path):
+    books = {"07-own": nbformat.v4.new_notebook(cells=deepcopy([*FIRST[first], *rest]))}
+    site._write_all(tmp_path, {name: site.for_students(deepcopy(book)) for name, book in books.items()})
+    title = BeautifulSoup((tmp_path / "07-own.html").read_text(encoding="utf-8"), "html.parser").title.get_text()
+    assert title == ("A title" if "A title" in str(books) else "07-own")
+    slides.write(tmp_path / "slides", books)
+    assert "07-own" in clock.table(books, {})[1] and student.edition(books["07-own"], PUBLIC)
+
+
+def test_a_notebook_without_a_source_is_left_out_of_every_edition(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(cells, "NOTEBOOKS", tmp_path)
+    for name in ("07-own.ipynb", "07-own-Copy1.ipynb"):
+        cells.save(nbformat.v4.new_notebook(), tmp_path / name)
+    (tmp_path / "07-own.py").write_text("# %%\n")
+    assert list(cells.stored(tmp_path)) == ["07-own"]
+    editions._stored()
+    assert "07-own-Copy1" in capsys.readouterr().out
+
+
 PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg=="
 
 
@@ -432,6 +463,21 @@ def test_the_sheet_of_bets_hides_what_the_answers_tell(small):
     assert "as you see" in guide.answers(found) and "as you see" not in guide.sheet(found)
 
 
+@pytest.mark.parametrize("begin", ["25:99", "10:60", "ten", "10"])
+def test_a_time_that_no_clock_shows_is_refused(monkeypatch, capsys, begin):
+    monkeypatch.setattr(sys, "argv", ["editions", "slides", "--begin", begin])
+    with pytest.raises(SystemExit):
+        editions.main()
+    assert f"got '{begin}'" in capsys.readouterr().err
+
+
+def test_a_folder_name_that_the_terminal_cannot_show_ends_no_command():
+    code = "from helpers.editions import __main__ as m; m._address = lambda _: print('Übung – Kurs'); m.main()"
+    settings = os.environ | {"PYTHONIOENCODING": "latin-1", "PYTHONUTF8": "0", "PYTHONPATH": str(ROOT)}
+    done = subprocess.run([sys.executable, "-c", code, "address"], env=settings, capture_output=True)
+    assert (done.returncode, done.stdout.decode("latin-1").strip()) == (0, "Übung ? Kurs"), done.stderr
+
+
 def test_git_ignores_what_the_editions_write():
     folders = [
         "lecture/01-data.ipynb",
@@ -485,6 +531,16 @@ def test_an_address_opens_every_door_and_without_one_there_is_none(copy):
     project.write_text(text, encoding="utf-8")
     address.renew(copy)
     assert contents(copy) == before
+
+
+@pytest.mark.parametrize(
+    "given", [f"{PUBLIC}/", f"{PUBLIC}.git", f" {PUBLIC}.git/ ", "https://gitlab.com/someone/else"]
+)
+def test_an_address_may_end_as_people_copy_it_and_colab_and_binder_open_github_alone(tmp_path, given):
+    (tmp_path / "pyproject.toml").write_text(f'[project.urls]\nRepository = "{given}"\n', encoding="utf-8")
+    found = address.repository(tmp_path)
+    assert found == ("https://gitlab.com/someone/else" if "gitlab" in given else PUBLIC)
+    assert address.badges(found) == ("" if "gitlab" in given else address.badges(PUBLIC))
 
 
 def test_colab_installs_before_the_set_up_and_no_other_place_does(monkeypatch, tmp_path):

@@ -77,9 +77,9 @@ def test_only_a_figure_with_images_keeps_its_light_background(monkeypatch, image
 
 
 def test_show_table(displayed):
-    figures.show_table(["layer", "parameters"], [("dense", 1_234), ("share", "48%")])
+    figures.show_table(["layer", "parameters"], [("dense", 1_234), ("|w|", "48%")])
     lines = displayed[0].data.splitlines()
-    assert lines == ["| layer | parameters |", "| :--- | ---: |", "| dense | 1,234 |", "| share | 48% |"]
+    assert lines == ["| layer | parameters |", "| :--- | ---: |", "| dense | 1,234 |", r"| \|w\| | 48% |"]
 
 
 def test_show_source_shows_the_code_that_runs(displayed):

@@ -9,9 +9,18 @@ address                    copy the public address of pyproject.toml to wherever
 """
 
 import argparse
+import re
 import sys
 
+from ..commands import replace_what_cannot_be_printed
 from . import cells
+
+
+def _stored():
+    """The notebooks that the editions are made of; says which are left out."""
+    if others := sorted({path.stem for path in cells.NOTEBOOKS.glob("*.ipynb")} - set(cells.names())):
+        print(f"Left out, because no numbered .py is beside it: {', '.join(others)}.")
+    return cells.stored()
 
 
 def _notebooks(chosen):
@@ -28,7 +37,7 @@ def _notebooks(chosen):
 def _lecture(chosen):
     from . import lecture
 
-    books, folder = cells.stored(), cells.ROOT / "lecture"
+    books, folder = _stored(), cells.ROOT / "lecture"
     if chosen.clock or chosen.measure:
         _clock(books, chosen.measure)
         return
@@ -60,7 +69,7 @@ def _student(chosen):
     from . import address, student
 
     folder = cells.ROOT / "student"
-    others = student.write(folder, cells.stored(), address.repository())
+    others = student.write(folder, _stored(), address.repository())
     size = folder.with_suffix(".zip").stat().st_size
     print(
         f"The notebooks for students are in {folder}, and, to hand out, in student.zip beside it ({size / 1e6:.0f} MB)."
@@ -72,7 +81,7 @@ def _student(chosen):
 def _site(chosen):
     from . import site
 
-    site.write(cells.ROOT / "site", cells.stored())
+    site.write(cells.ROOT / "site", _stored())
     print(
         f"Open {cells.ROOT / 'site' / 'index.html'}; the teachers' pages begin at {site.TEACHERS}/index.html beside it."
     )
@@ -81,7 +90,7 @@ def _site(chosen):
 def _slides(chosen):
     from . import slides
 
-    slides.write(cells.ROOT / "slides", cells.stored(), chosen.begin)
+    slides.write(cells.ROOT / "slides", _stored(), chosen.begin)
     print(f"Open {cells.ROOT / 'slides' / '01-data.html'}; S opens the speaker notes.")
 
 
@@ -91,7 +100,14 @@ def _address(chosen):
     address.renew()
 
 
+def _time_of_day(text):
+    if not re.fullmatch(r"([01]?\d|2[0-3]):[0-5]\d", text):
+        raise argparse.ArgumentTypeError(f"expected a time of day, such as 10:15, got {text!r}")
+    return text
+
+
 def main():
+    replace_what_cannot_be_printed()
     parser = argparse.ArgumentParser(
         prog="python -m helpers.editions", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -108,7 +124,7 @@ def main():
     commands.choices["notebooks"].add_argument("names", nargs="*", metavar="NN-name")
     for name in ("lecture", "slides"):
         commands.choices[name].add_argument(
-            "--begin", default="10:15", help="when the lecture begins: 10:15 if left out"
+            "--begin", default="10:15", type=_time_of_day, help="when the lecture begins: 10:15 if left out"
         )
     lecturer = commands.choices["lecture"].add_mutually_exclusive_group()
     lecturer.add_argument("--open", action="store_true", help="open it in JupyterLab")

@@ -24,9 +24,15 @@ if "google.colab" in sys.modules:
 
 
 def repository(root=cells.ROOT):
-    """The address as pyproject.toml gives it, or None."""
+    """The address that pyproject.toml gives, without a / or .git at its end, or None."""
     project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    return project.get("urls", {}).get("Repository")
+    given = project.get("urls", {}).get("Repository")
+    return given.strip().rstrip("/").removesuffix(".git") if given else None
+
+
+def on_github(address):
+    """Whether there is an address, and GitHub's, which Colab and the links to Binder need."""
+    return bool(address) and urlsplit(address).hostname in ("github.com", "www.github.com")
 
 
 def source(address, name):
@@ -46,7 +52,7 @@ def binder(address, name):
 
 def hub(address, name):
     """What follows a JupyterHub's own address, where nbgitpuller is installed, to open a notebook there."""
-    folder = urlsplit(address).path.rsplit("/", 1)[-1].removesuffix(".git")
+    folder = urlsplit(address).path.rsplit("/", 1)[-1]
     asked = {"repo": address, "branch": BRANCH, "urlpath": f"lab/tree/{folder}/notebooks/{name}.ipynb"}
     return "/hub/user-redirect/git-pull?" + urlencode(asked)
 
@@ -72,8 +78,8 @@ def cited(text, address):
 
 
 def badges(address):
-    """The README's badges, as Markdown; nothing without an address."""
-    if address is None:
+    """The README's badges, as Markdown; nothing without an address on GitHub."""
+    if not on_github(address):
         return ""
     return (
         f"[![Open in Binder](https://mybinder.org/badge_logo.svg)]({binder(address, START)})\n"

@@ -77,10 +77,10 @@ def images(labels):
 
 def public_address(root=cells.ROOT):
     """Where GitHub Pages serve attack.html, or None while pyproject.toml names no repository on GitHub."""
-    parts = urlsplit(address.repository(root) or "")
-    if parts.hostname != "github.com":
+    where = address.repository(root)
+    if not address.on_github(where):
         return None
-    owner, name = parts.path.strip("/").removesuffix(".git").split("/")
+    owner, name = urlsplit(where).path.strip("/").split("/")
     return f"https://{owner.lower()}.github.io/{name}/{NAME}"
 
 

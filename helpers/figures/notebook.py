@@ -58,8 +58,9 @@ def show_table(headings, rows):
     """Show `rows` of text and numbers in a notebook: numbers are aligned right, whole ones with thousands separators."""
     lines = [headings, [":---" if isinstance(value, str) else "---:" for value in rows[0]]]
     lines += [[f"{value:,}" if isinstance(value, int) else str(value) for value in row] for row in rows]
-    # Escaped, because a notebook trusts its own outputs: a name that is HTML would run.
-    display(Markdown("\n".join(f"| {' | '.join(html.escape(text, quote=False) for text in line)} |" for line in lines)))
+    # Escaped, because a notebook trusts its own outputs: a name that is HTML would run. A | would begin another column.
+    lines = [[html.escape(text, quote=False).replace("|", r"\|") for text in line] for line in lines]
+    display(Markdown("\n".join(f"| {' | '.join(line)} |" for line in lines)))
 
 
 class LiveCurve:
