@@ -271,7 +271,9 @@ FOLDS = [
 @pytest.mark.parametrize("fold", FOLDS)
 @pytest.mark.parametrize("summary", ["Speaker notes", "Solution", "Solution of exercise 2"])
 def test_however_a_fold_is_written_no_student_gets_what_is_in_it(small, fold, summary):
+    small.cells[3].source += "\n\n" + fold.format(summary)
     small.cells[6].source += "\n\n" + fold.format(summary)
+    assert "Secret" not in guide.sheet(guide.bets({"07-small": deepcopy(small)}))
     for made in (student.edition(small), site.for_students(deepcopy(small))):
         assert "Four, as you see." in str(sources(made)) and "Secret" not in str(sources(made))
 
@@ -297,7 +299,9 @@ FIRST = {
 @pytest.mark.parametrize("first", FIRST)
 def test_a_notebook_of_ones_own_may_begin_with_anything_and_lack_a_title_or_a_question(first, rest, tmp_path):
     books = {"07-own": nbformat.v4.new_notebook(cells=deepcopy([*FIRST[first], *rest]))}
+    (tmp_path / "06-gone.html").write_text("a page of a notebook that is gone", encoding="utf-8")
     site._write_all(tmp_path, {name: site.for_students(deepcopy(book)) for name, book in books.items()})
+    assert {path.stem for path in tmp_path.glob("*.html")} == {"index", "07-own", "glossary"}
     title = BeautifulSoup((tmp_path / "07-own.html").read_text(encoding="utf-8"), "html.parser").title.get_text()
     assert title == ("A title" if "A title" in str(books) else "07-own")
     slides.write(tmp_path / "slides", books)

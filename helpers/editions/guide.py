@@ -121,7 +121,8 @@ def bets(books):
         shown = pages.numbered(book).cells
         for place, cell in enumerate(shown):
             if cell.cell_type == "markdown" and cells.has(cell, "bet") and cells.part(cell) == "core":
-                found.append((name, pages.rendered(cell.source, cell), _answer(shown[place + 1 :])))
+                question = cells.without(cell.source, cells.NOTES + cells.SOLUTIONS)
+                found.append((name, pages.rendered(question, cell), _answer(shown[place + 1 :])))
     return found
 
 

@@ -48,7 +48,7 @@ def edition(book, public=None):
         elif cells.solves(cell):
             try:
                 cell.source = heads(cell.source)
-            except (SyntaxError, TypeError) as error:
+            except ValueError as error:
                 raise ValueError(f"cell {number} cannot become a place to write: {error}") from None
             cell.metadata.pop("jupyter", None)
         result.cells.append(cell)
@@ -64,12 +64,19 @@ def edition(book, public=None):
 def heads(solution):
     """The code of a solution with a place to write in each of its functions; what else solves is left out.
 
-    Raises SyntaxError for what is not plain Python, such as %magic, and TypeError for a class.
+    Raises ValueError for what is not plain Python, such as %magic, and for a class.
     """
     lines, parts = solution.splitlines(), []
-    for node in ast.parse(solution, "a solution is plain Python, without % or ! at the beginning of a line").body:
+    try:
+        statements = ast.parse(solution).body
+    except SyntaxError as error:
+        reason = f"its line {error.lineno} is not plain Python; put % and ! commands into a cell of their own"
+        raise ValueError(reason) from None
+    for node in statements:
         if isinstance(node, ast.ClassDef):
-            raise TypeError(f"its line {node.lineno} defines a class; write functions, or take the tag “solution” away")
+            raise ValueError(
+                f"its line {node.lineno} defines a class; write functions, or take the tag “solution” away"
+            )
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             start = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
             told = ast.get_docstring(node) or "Prediction:"  # a prediction is the answer to a part of the exercise
