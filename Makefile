@@ -17,7 +17,7 @@ lecture: .venv/lecture  ## write the lecture edition and open it in JupyterLab: 
 lab: .venv/authors  ## open the notebooks themselves in JupyterLab: what an author needs
 	@cd notebooks && "$(CURDIR)/$(HERE)" -m jupyterlab --ip=localhost $(pairs) $(as_root) $(no_screen)
 
-test: .venv/tests  ## run every check
+test: .venv/tests  ## run every check but the longest
 	@$(HERE) -m pytest -n 2 --dist loadfile --no-loadscope-reorder --junitxml=.pytest_cache/make-test.xml
 
 bench: .venv/bench $(if $(FULL),test)  ## measure beside other libraries, for the README (FULL=1: more images, and make test)

@@ -237,8 +237,8 @@ figures.show_table(
 #
 # **They will ask:** *Does this series follow its own rule?* The ablation study of 02 compares networks on the
 # validation set. The single images that we show come from the test set, and most were chosen because they show an
-# effect; no accuracy depends on them. The number of epochs follows from the slides' training accuracy (03). The one
-# exception is the temperature in an optional section of 04, which says so.
+# effect; no accuracy depends on them. On CIFAR-10, the number of epochs follows from the slides' training accuracy
+# (03). The one exception is the temperature in an optional section of 04, which says so.
 #
 # **They will ask:** *Has CIFAR-10's test set been used up, after so many years?* Recht et al. (*Do ImageNet Classifiers
 # Generalize to ImageNet?*, 2019, arXiv:1902.10811, which covers CIFAR-10) collected new images, on which accuracies
@@ -287,9 +287,9 @@ figures.show(
 
 # %% [markdown] tags=["optional"] slideshow={"slide_type": "skip"}
 # [Northcutt, Athalye and Mueller (2021)](https://arxiv.org/abs/2103.14749) used an algorithm to select 275 suspicious
-# images from the test set of CIFAR-10 and had people check them: 54 of the labels were wrong. Nobody checked the other
-# 9,725 images, so 54 is a lower bound. (In the sketches, the drawings that replace CIFAR-10 where it is missing, every
-# label is correct, because the program that drew each image also wrote its label.)
+# images from the test set of CIFAR-10 and had people check them: 54 of the labels were wrong. The study did not check
+# the other 9,725 images, so 54 is a lower bound. (In the sketches, the drawings that replace CIFAR-10 where it is
+# missing, every label is correct, because the program that drew each image also wrote its label.)
 
 # %% [markdown] tags=["optional"] slideshow={"slide_type": "skip"}
 # ### Optional: where the network is undecided

@@ -169,7 +169,7 @@ assert budget.epochs == {"cifar10": 16, "sketches": 8} and len(ablations.VARIANT
 # **They will ask:** *Why not compare on the test set?* We would then choose the network by looking at the test set
 # fourteen times, and its accuracy there would overstate its accuracy on new images (01). *Why are the intervals so
 # wide?* They are widened because the study makes fourteen comparisons at once (Bonferroni): with a 95% interval for
-# each, about half of all such studies would report a difference even if no change had any effect.
+# each, up to a half of all such studies would report a difference even if no change had any effect.
 #
 # </details>
 
@@ -216,7 +216,8 @@ print(findings.costliest(choices, study))
 # Read one row aloud: dot, interval, verdict, cost. The verdicts hold for a short training run; in longer runs,
 # regularisation may matter more. A common wrong answer is "its mean is higher, so it is better". Ask what would narrow
 # an interval (more seeds, more validation images). Each interval uses the spread between seeds of all networks taken
-# together, so even a single run has one. A dot without an interval, if there is one, decides nothing.
+# together, so even a network with one run has one, once another has two. A dot without an interval, if there is one,
+# decides nothing.
 #
 # **They will ask:**
 #
@@ -402,7 +403,7 @@ end_titles = [f"block {n}\n{block.shape[0]}×{block.shape[1]}" for n, block in e
 figures.show(
     figures.feature_maps(running, ends, end_titles),
     f"The running image ({data.CLASS_NAMES[label]}) and the six most strongly activated channels at the end of each "
-    f"block. In these blocks, {', '.join(active[:-1])} and {active[-1]} of all units are active.",
+    f"block. There, {', '.join(active[:-1])} and {active[-1]} of the units are active.",
 )
 
 # %% [markdown] tags=["optional"] slideshow={"slide_type": "skip"}

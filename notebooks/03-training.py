@@ -1,7 +1,8 @@
 # %% [markdown] tags=["core"] slideshow={"slide_type": "slide"}
 # # 03 · How does it learn, and when has it learned too well?
 #
-# **The question:** how do 550,570 random numbers become a working network, and what do its learning curves reveal?
+# **The question:** how do randomly initialised weights become a working network, and what do its learning curves
+# reveal?
 #
 # Afterwards, you can
 #
@@ -46,7 +47,7 @@ print(f"recorded run: {last} epochs; its training steps take {duration}")
 # %% [markdown] tags=["core"] slideshow={"slide_type": "slide"}
 # ## A short training run
 #
-# We train the network of 02 on some of the images. Meanwhile, let us see what each step does.
+# We train the network of 02 on up to 10,000 images. Meanwhile, let us see what each step does.
 
 # %% tags=["core"]
 part = dataset.subset(min(10_000, len(dataset.x_train)), 1_000)
@@ -186,8 +187,8 @@ if dataset.name == "cifar10":  # as the text says: it ends where the training ac
 # **They will ask:** *What would narrow the generalisation gap?* More images, augmentation, or stronger regularisation;
 # an optional section of 02 gives the gap of each variant that was trained. *Were the slides' 98.79% measured with
 # dropout on or off?* They do not say; we assume that it was off. *Is a rising test loss overfitting?* It is one sign of
-# overfitting: the network's errors become more confident. Accuracy need not fall with it: compare the two columns of
-# the table.
+# overfitting: the network's errors become more confident. Accuracy need not fall with it: compare the columns "test"
+# and "test loss" of the table.
 #
 # </details>
 
@@ -200,8 +201,8 @@ if dataset.name == "cifar10":  # as the text says: it ends where the training ac
 # %% [markdown] tags=["core", "notes"] slideshow={"slide_type": "notes"}
 # <details><summary>Speaker notes</summary>
 #
-# Ask which curve on the previous slide may decide when to stop early. (None of them: there is no validation curve. Our
-# run ended where its training accuracy reached the slides'.)
+# Ask which curve on the previous slide may decide when to stop early. (None of them: there is no validation curve. On
+# CIFAR-10, our run ended where its training accuracy reached the slides'.)
 #
 # **They will ask:** *Here, the last epoch was (nearly) the best for accuracy. So where is the harm?* In this run, there
 # is little, but you can know that only by looking at the test set, and an accuracy that was used for a choice no longer
@@ -311,7 +312,7 @@ print("logits in", mixed.layers[-1].output.dtype)
 #
 # `fast` is another network with a newer recipe:
 #
-# - It does most of its **work at low resolution**: it has few filters where the feature maps are large.
+# - It needs about **half of the multiply-adds**: each group of layers downsamples after its first convolution.
 # - Its first layer **whitens** small patches: it is computed from the images so that its outputs are roughly
 #   uncorrelated, and is not trained.
 # - It uses **batch normalisation**, and a learning rate that starts high and **falls to zero**.
@@ -348,8 +349,8 @@ figures.show(
 )
 
 # %% [markdown] tags=["optional"] slideshow={"slide_type": "skip"}
-# Set `LIVE = True` to train `fast` here. With compilation and evaluation, the run takes about a minute if the processor
-# multiplies in bfloat16, and a few minutes otherwise.
+# Set `LIVE = True` to train `fast` here. On CIFAR-10, with compilation and evaluation, the run takes about a minute if
+# the processor multiplies in bfloat16, and a few minutes otherwise.
 
 # %% tags=["optional"] slideshow={"slide_type": "skip"}
 LIVE = False
@@ -362,8 +363,8 @@ if LIVE:
 # %% [markdown] tags=["optional"] slideshow={"slide_type": "skip"}
 # ### How `fast` works
 #
-# `whiten` computes the first layer's weights. `dirac_init` initialises the others so that, at first, some filters of
-# each convolution pass their input on unchanged. The network and its recipe follow [Jordan
+# `whiten` computes the first layer's weights. `dirac_init` initialises the other convolutions so that, at first, some
+# filters of each pass their input on unchanged. The network and its recipe follow [Jordan
 # 2024](https://arxiv.org/abs/2404.00498), whose network reaches 94% within seconds on one GPU; the optimiser is newer
 # ([Muon](https://kellerjordan.github.io/posts/muon/), December 2024).
 
@@ -430,7 +431,7 @@ improvements.append(("airbench, averaged\nover six views", previous, with_views)
 figures.show(
     figures.cumulative_improvements(improvements),
     f"Test accuracies on {dataset.title}, from {improvements[0][2]:.1%} to {with_views:.1%}. The numbers in brackets "
-    "are the gains over the row above, in points.",
+    "are the changes from the row above, in points.",
 )
 
 # %% [markdown] tags=["optional"] slideshow={"slide_type": "skip"}

@@ -72,7 +72,7 @@ figures.show(
 # points. A common wrong guess is ±0.1, because 10,000 feels like a lot.
 #
 # **They will ask:** *What does the interval leave out?* It leaves out other training runs of the same recipe and images
-# from other sources. Both change the accuracy as well: 02 and 03 train with several seeds, and Recht et al. (2019,
+# from other sources. Both change the accuracy as well: 03 trains `airbench` with three seeds, and Recht et al. (2019,
 # arXiv:1902.10811) collected new images.
 #
 # **They will ask:** *Why Wilson's interval?* The simple one, ±1.96 standard deviations, is nearly the same here, but
@@ -191,10 +191,10 @@ figures.show(
 # confidence. Let the class judge two images: is the label wrong, the image ambiguous, or the network wrong?
 #
 # **They will ask:** *So can no network reach 100%?* A network could do so by reproducing wrong labels, but it should
-# not: at least half a percent of the labels are wrong. An algorithm had selected those 275 images as suspicious; nobody
-# checked the other 9,725. Source: Northcutt, Athalye and Mueller, *Pervasive Label Errors in Test Sets*, 2021,
-# arXiv:2103.14749. In the sketches, every label is correct, because the program that drew the image also wrote its
-# label.
+# not: at least half a percent of the labels are wrong. An algorithm had selected those 275 images as suspicious; the
+# study did not check the other 9,725. Source: Northcutt, Athalye and Mueller, *Pervasive Label Errors in Test Sets*,
+# 2021, arXiv:2103.14749. In the sketches, every label is correct, because the program that drew the image also wrote
+# its label.
 #
 # </details>
 
@@ -276,7 +276,7 @@ figures.show(
 assert (gap > 0) == (temperature > 1) and errors[1] < errors[0]
 reasons = {
     True: "vgg3 was trained so long that the probabilities on its training images are close to 1",
-    False: "vgg3 was not trained long enough to push probabilities close to 1, and dropout held them back",
+    False: "vgg3 is underconfident on its training images, too: training ended early, and it used dropout",
 }
 print(f"A likely reason: {reasons[bool(gap > 0)]}.")
 

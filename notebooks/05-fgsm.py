@@ -22,8 +22,8 @@
 # notebook takes one to two minutes.
 #
 # **They will ask:** *Is this a bug of this one network?* No. Szegedy et al. (2014, arXiv:1312.6199) found adversarial
-# examples for every network they tried, and the most accurate network of this series is fooled as well (optional
-# sections below).
+# examples for every network they tried, and `airbench`, which is far more accurate than `vgg3`, is fooled as well
+# (optional sections below).
 #
 # </details>
 
@@ -125,8 +125,8 @@ print(f"your bet: {my_level}/255; the attack needs {wrong[0] if wrong.size else 
 #
 # **They will ask:** *Does this work in the real world?* Printed and photographed FGSM images still fool a network
 # (Kurakin et al. 2017, arXiv:1607.02533), and so do stickers on road signs (Eykholt et al. 2018, arXiv:1707.08945).
-# Such attacks are less reliable than ours, because camera and angle vary. *Why the ℓ∞ norm?* It is a simple and common
-# convention, not a model of human vision.
+# Because camera and angle vary, such attacks are made to work for many views. *Why the ℓ∞ norm?* It is a simple and
+# common convention, not a model of human vision.
 #
 # </details>
 
@@ -321,16 +321,16 @@ figures.show(
 # computes the FGSM curve again, which takes about ten seconds, and compares it with the record.
 #
 # **They will ask:** *How can accuracy fall below chance level?* A random guess hits the true class 10% of the time; an
-# attack steers away from it. *Are larger networks safer?* Standard ones are not: airbench, the most accurate network of
-# this series, has an accuracy near zero under PGD as well (optional section). Capacity helps once a network is
-# adversarially trained (Madry et al. 2018, arXiv:1706.06083, section 4).
+# attack steers away from it. *Are larger networks safer?* Standard ones are not: airbench, which is more accurate than
+# vgg3, has an accuracy near zero under PGD as well (optional section). Capacity helps once a network is adversarially
+# trained (Madry et al. 2018, arXiv:1706.06083, section 4).
 #
 # </details>
 
 # %% [markdown] tags=["core"] slideshow={"slide_type": "slide"}
 # ## Many small steps: PGD
 #
-# **Projected gradient descent** (PGD; Madry et al., 2018) starts at a random point of the ℓ∞ ball, takes many small
+# **Projected gradient descent** (PGD; Madry et al., 2018) makes a **random start** in the ℓ∞ ball, takes many small
 # FGSM steps, and projects back into the ball after each. The accuracy under an attack is called **robust accuracy**.
 # **AutoAttack** combines four attacks.
 
@@ -361,7 +361,8 @@ figures.show(
 
 # %% [markdown] tags=["core"] slideshow={"slide_type": "slide"}
 # ## The slides' attack, reviewed
-#
+
+# %% [markdown] tags=["core"] slideshow={"slide_type": "fragment"}
 # | the slides' code | consequence | here |
 # | --- | --- | --- |
 # | does not clip | values outside [0, 1] | clip |
@@ -375,8 +376,9 @@ figures.show(
 # %% [markdown] tags=["core", "notes"] slideshow={"slide_type": "notes"}
 # <details><summary>Speaker notes</summary>
 #
-# Treat this as a code review: published code has contained each of these errors. Let the class find the first two
-# before you show the table. Optional sections measure the first three rows.
+# Treat this as a code review: published code has contained each of these errors. Before you show the table, ask what
+# can go wrong when x + ε·sign(∇ₓL) is computed and the noise is drawn; a class finds the first two rows by itself.
+# Optional sections measure the first three rows.
 #
 # **They will ask:** *Then are the slides' results wrong?* No. The direction and the step are correct, and two of the
 # three images fool the network. What three images cannot show is how often the attack succeeds.
@@ -518,13 +520,13 @@ for loss in attacks.LOSSES:
     print(f"{loss:>13}: {reported[0]} with the logits as they are, {reported[1]} with logits × 20")
 
 # %% [markdown] tags=["optional"] slideshow={"slide_type": "skip"}
-# Both networks make the same prediction on every image, so any difference between the columns is an error of the
-# evaluation. A defence that relies on such an error is a case of **gradient masking** (06).
+# Both networks make the same prediction on every image, so any difference between the columns comes from the attack,
+# not from the network. A defence that relies on such a difference is a case of **gradient masking** (06).
 #
 # ## Optional: is a more accurate network more robust?
 #
-# `airbench` is the most accurate network of the series. Is it also more robust than `vgg3`? All attacks below were run
-# on the same images; `python -m helpers.robustness vgg3 --dataset cifar10` repeats those on `vgg3`.
+# `airbench` is more accurate than `vgg3`. Is it also more robust? All attacks below were run on the same images;
+# `python -m helpers.robustness vgg3 --dataset cifar10` repeats those on `vgg3`.
 
 # %% tags=["optional"]
 reports = {"vgg3": report, "airbench": robustness.load("airbench", dataset.name)}
@@ -557,7 +559,7 @@ figures.show(
 # counted. Here they are. In our reports, an image that PGD fools at one ε counts as fooled at every larger ε, because
 # the larger ball contains the same adversarial example.
 #
-# ### Random-sign noise on the most accurate network
+# ### Random-sign noise on `airbench`
 #
 # How much accuracy does `airbench` lose to random-sign noise, that is, without any attack? And does the grain of the
 # noise matter? In the table below, every pixel value moves by 8/255, but all values of one colour within a square block
@@ -580,7 +582,7 @@ under_noise = {
     for name, network in networks.items()
 }
 rows = [(name, *(f"{accuracy:.1%}" for accuracy in row)) for name, row in under_noise.items()]
-figures.show_table(["network", "clean", "blocks of 1×1", "2×2", "4×4"], rows)
+figures.show_table(["network", "no noise", "blocks of 1×1", "2×2", "4×4"], rows)
 
 # %% tags=["optional"]
 def lost(name):
@@ -669,7 +671,7 @@ pair = {name: networks[name] for name in ("vgg3", "airbench")}
 made_for = {
     name: attacks.fgsm(network, some, some_labels, named / 255, batch_size=50) for name, network in pair.items()
 }
-made_for |= {"no network: random-sign noise": attacks.random_sign_noise(some, named / 255, seed=0), "clean": some}
+made_for |= {"no network: random-sign noise": attacks.random_sign_noise(some, named / 255, seed=0), "no perturbation": some}
 on = {
     name: {made: evaluation.accuracy(network, moved, some_labels) for made, moved in made_for.items()}
     for name, network in pair.items()

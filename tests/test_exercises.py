@@ -407,19 +407,23 @@ def test_three_to_five_and_each_has_a_check_and_two_wrong_answers(exercises):
 
 def test_a_check_accepts_what_is_right_and_names_what_is_wrong(exercises):
     name, scope, found = exercises
+
+    def judge(check):
+        run(check, dict(scope))  # what a check defines is lost: the next exercise is done without this one, too
+
     for function, (solution, check) in found.items():
         head = solution[solution.index(f"def {function}(") :].split("\n")[0]
         for body, hint in ANSWERS[name][function]:
             run(f"{head}\n{textwrap.indent(body, '    ')}", scope)
             if hint is RIGHT:
-                run(check, scope)
+                judge(check)
                 continue
             with pytest.raises(AssertionError, match=hint):
-                run(check, scope)
+                judge(check)
                 pytest.fail(f"{function} may do this: {body}")
         run(student.heads(solution), scope)
         with pytest.raises(NotImplementedError, match="Write your solution here"):
-            run(check, scope)
+            judge(check)
         run(solution, scope)  # which later ones may use
 
 

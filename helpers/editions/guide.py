@@ -10,7 +10,7 @@ LATE = 3
 CUTS = {
     "03-training": "show the recorded curves of 03 instead of the training run, then the generalisation gap (saves 5 "
     "minutes)",
-    "05-fgsm": "keep the sliders, why the sign and the control in 05, and leave out the slides' attack (saves 6 minutes)",
+    "05-fgsm": "in 05, leave out the ten images, the slides' attack and “When float32 lies” (saves 6 minutes)",
     "06-defence": "show only the figure of accuracies on clean images and under attack, then the three things to take "
     "home (saves 5 minutes)",
 }
@@ -18,7 +18,7 @@ BEFORE = (
     "The day before: run <code>make data</code>, then <code>make lecture</code>, and run 01 and 03 once on the machine that "
     "you will use. Afterwards, nothing needs the Internet.",
     "In the lecture hall: run <code>make lecture</code>; set the browser to full screen (F11), to a zoom of 100% on a screen "
-    "of 1280×720 or 150% on one of 1920×1080, and to the light theme. Run the first two cells of 01 before people come in.",
+    "of 1280×720 or 150% on one of 1920×1080, and to the light theme. Run the first two code cells of 01 before people come in.",
     "Shift+Enter runs a cell and moves to the next, even to a folded one, which the arrow keys would skip. Set each bet to "
     "what the class says before you run the answer. On slides, + and − change ε; in a notebook, use the arrow keys on its "
     "slider.",

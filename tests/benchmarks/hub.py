@@ -124,7 +124,7 @@ def measured(rows, worked, dearest, alone, lab):
 **Processors:** the core of 05 takes {worked:.0f} seconds of a processor per seat, within {MINUTES} minutes: \
 {SEATS} × {worked:.0f} s / ({MINUTES} × 60 s) = {SEATS * worked / (60 * MINUTES):.1f} processors on average. \
 If all {SEATS} run the most expensive cell ({dearest:.0f} s) at the same moment, {cpus} processors need \
-{SEATS} × {dearest:.0f} / {cpus} = {SEATS * dearest / cpus:.0f} seconds for it.
+{SEATS} × {dearest:.0f} / {cpus} = {SEATS * round(dearest) / cpus:.0f} seconds for it.
 """
 
 
