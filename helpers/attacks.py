@@ -119,7 +119,7 @@ def pgd(model, images, labels, epsilon, *, step_size, steps, restarts=1, seed=0,
     Every restart begins at a random point of the ℓ∞ ball and continues with the images that are still classified
     correctly; an image that is fooled after some of the steps gets no more. Returns float32 images in [0, 1], nowhere
     further than epsilon from `images`: adversarial examples where any were found, otherwise where the last restart
-    ended. Checks as for `fgsm`.
+    ended. Warns of images that are not fooled and whose gradient is zero throughout where they end. Checks as for `fgsm`.
     Source: Madry et al. 2018, arXiv:1706.06083, section 2.1. Taught in 05-fgsm.
     """
     epsilon, step_size = checked_epsilon(epsilon), checked_epsilon(step_size, "step_size")
@@ -129,7 +129,7 @@ def pgd(model, images, labels, epsilon, *, step_size, steps, restarts=1, seed=0,
     signature = batch, batch, tf.TensorSpec([None], tf.int64), number, number, tf.TensorSpec([], tf.int32)
     # A graph is kept under its key: what is not a tensor and changes `ascend`, such as a loss, belongs into the key.
     climb = network.graph("PGD", ascend, *signature)
-    rng, found = np.random.default_rng(seed), images.copy()
+    rng, found, has_gradient = np.random.default_rng(seed), images.copy(), np.ones((len(images), 1, 1, 1), bool)
     for part in _batches(images, batch_size):
         left = np.arange(len(images))[part]
         for _ in range(restarts):
@@ -141,8 +141,12 @@ def pgd(model, images, labels, epsilon, *, step_size, steps, restarts=1, seed=0,
                 # as a momentum, has to go in and come out.
                 x, y, more = images[left], labels[left], min(LOOK, steps - done)
                 found[left] = moved = climb(*map(tf.constant, (x, moved, y)), epsilon, step_size, more).numpy()
+                _refuse_nan(network, moved)
                 correct = network.forward(moved).argmax(axis=1) == y
                 left, moved = left[correct], moved[correct]
+        sign = _signs(network, found[left], labels[left], "log-odds", batch_size)
+        has_gradient[left] = sign.any(axis=(1, 2, 3), keepdims=True)
+    _warn_of_zero_gradients(network, images, labels, has_gradient, "log-odds", batch_size)
     return found
 
 
@@ -219,11 +223,7 @@ def _checked(model, images, labels, batch_size, loss="log-odds"):
 
 
 def _refuse_nan(network, sign):
-    if lost := int(np.isnan(sign).any(axis=(1, 2, 3)).sum()):
-        raise ValueError(
-            f"the gradient of {lost} of {len(sign)} images is nan: inside {network.name} something divides by zero, or "
-            "overflows in its number format, for these images"
-        )
+    network.refuse_nan("the gradient is", sign)
 
 
 def _warn_of_zero_gradients(network, images, labels, sign, loss, batch_size):

@@ -82,9 +82,23 @@ class Classifier:
         return tf.TensorSpec([None, *self.shape], dtype)
 
     def forward(self, images):
-        """The logits of a numpy batch, uint8 in 0–255 or float32 in [0, 1]: `predict` takes 50 times as long for one."""
+        """The logits of a numpy batch, uint8 in 0–255 or float32 in [0, 1]: `predict` takes 50 times as long for one.
+
+        Raises ValueError where a logit is nan: argmax would call it the largest.
+        """
         dtype = tf.as_dtype(images.dtype)
-        return self.graph(dtype, _forward, self.batch_of_images(dtype))(tf.constant(images)).numpy()
+        logits = self.graph(dtype, _forward, self.batch_of_images(dtype))(tf.constant(images)).numpy()
+        self.refuse_nan("the logits are", logits)
+        return logits
+
+    def refuse_nan(self, what, values):
+        """Raises ValueError where one of `values` is nan; `what` is the subject of its message."""
+        if lost := int(np.isnan(values).any(axis=tuple(range(1, values.ndim))).sum()):
+            raise ValueError(
+                f"model: {what} nan for {lost} of {len(values)} images; either the training of {self.name} has diverged "
+                "(train it anew with a lower learning rate), or for these images something inside it divides by zero, or "
+                "overflows in its number format"
+            )
 
 
 def _forward(network, images):

@@ -178,6 +178,10 @@ def _one_epoch(step, recipe, dataset, epoch, epochs, on_step):
         if recipe.augment:
             images = augment_batch(images, mirrored[batch], rng)
         loss, accuracy = (float(value) for value in step(images, dataset.y_train[batch]))
+        if np.isnan(loss):
+            raise ValueError(
+                f"training has diverged: the loss of batch {done} is nan; lower the recipe's learning rate"
+            )
         total += np.array([loss, accuracy]) * len(batch)
         if on_step:
             on_step(done, epochs * len(batches), loss, accuracy)

@@ -331,8 +331,28 @@ def test_a_gradient_that_is_not_a_number_is_no_adversarial_example():
     images = np.full((3, 32, 32, 3), 0.5, np.float32)
     images[1] = 0
     assert np.isfinite(evaluation.logits(network, images)).all()
-    with pytest.raises(ValueError, match="gradient of 1 of 3 images is nan"):
+    with pytest.raises(ValueError, match="gradient is nan for 1 of 3 images"):
         attacks.fgsm(network, images, np.zeros(3, int), EPSILON)
+
+
+def test_pgd_refuses_a_gradient_that_is_not_a_number(network, pictures):
+    """The slope of |x|, taken as a root of a square, is not a number where a pixel is black."""
+    inputs = keras.Input((32, 32, 3))
+    rooted = keras.Model(inputs, network(keras.ops.sqrt(keras.ops.square(inputs))))
+    images = pictures[0][:4].copy()
+    images[:, :5] = 0
+    with pytest.raises(ValueError, match="gradient is nan for"):
+        attacks.pgd(rooted, images, pictures[1][:4], EPSILON, step_size=2 / 255, steps=10)
+
+
+def test_pgd_warns_of_images_that_it_could_not_move(network, pictures):
+    inputs = keras.Input((32, 32, 3))
+    images, labels = pictures
+    clipped = keras.Model(inputs, network(keras.ops.clip(inputs, 2.0, 3.0)))
+    survive = int((evaluation.predictions(clipped, images) == labels).sum())
+    assert survive
+    with pytest.warns(UserWarning, match=f"gradient of {survive} of {len(images)} images is zero"):
+        attacks.pgd(clipped, images, labels, EPSILON, step_size=0.01, steps=6, restarts=2, batch_size=7)
 
 
 def test_stays_in_the_box_and_within_epsilon(network, pictures):

@@ -346,6 +346,25 @@ def test_a_network_is_judged_as_it_is_now(change, photos):
     np.testing.assert_array_equal(ours, expected)
 
 
+@pytest.mark.parametrize(
+    "use",
+    [
+        evaluation.predictions,
+        lambda model, x: evaluation.accuracy(model, x, np.zeros(len(x), int)),
+        lambda model, x: attacks.fgsm(model, x, np.zeros(len(x), int), EPSILON),
+        lambda model, x: attacks.pgd(model, x, np.zeros(len(x), int), EPSILON, step_size=0.01, steps=1),
+        lambda model, x: attacks.minimal_epsilon(model, x, np.zeros(len(x), int)),
+    ],
+)
+def test_a_network_whose_training_diverged_after_it_was_first_judged_is_refused(use, photos):
+    """argmax calls nan the largest, so all images would be airplanes."""
+    network = sequential(layers.Dense(10))
+    evaluation.logits(network, photos[0])
+    network.set_weights([np.nan * weights for weights in network.get_weights()])
+    with pytest.raises(ValueError, match="nan for 30 of 30 images; .*lower learning rate"):
+        use(network, photos[0])
+
+
 def test_a_loop_over_single_images_of_a_softmax_network_traces_once_and_leaves_nothing(network, photos):
     images, labels = photos
     network = keras.Sequential([image(), network, layers.Softmax()])

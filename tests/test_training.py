@@ -52,6 +52,13 @@ def test_the_loss_falls_and_everything_is_recorded(few):
         assert all(row.keys() == new["accuracies"][0].keys() for row in kept["accuracies"]), f"{path}: train it anew"
 
 
+def test_a_training_that_diverges_ends_with_the_cause_and_keeps_nothing_false(few, tmp_path):
+    recipe = dataclasses.replace(RECIPE, learning_rate=1e20)
+    with pytest.raises(ValueError, match="training has diverged: the loss of batch .* learning rate"):
+        training.train(recipe, few, epochs=2, checkpoint=tmp_path / "checkpoint.npz")
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize("attack", [None, recipes.AttackConfig(epsilon=8 / 255, step_size=10 / 255, noise=8 / 255)])
 def test_an_interrupted_training_ends_where_an_uninterrupted_one_does(few, tmp_path, attack):
     def interrupt(history):
