@@ -145,6 +145,25 @@ def _refuse_other_inputs(model):
             f"model: {model.name} takes {dtype}, which has no gradient; let it begin with floats in [0, 1] and "
             "keras.layers.Rescaling(255)"
         )
+    if (scale := _first_scale(model)) < 1 / 50:
+        raise ValueError(
+            f"model: {model.name} begins by multiplying pixels by {scale:.3g}, so it takes 0–255; here pixels are in "
+            f"[0, 1]: keras.Sequential([keras.Input({tuple(shape)}), keras.layers.Rescaling(255), model]) takes these"
+        )
+
+
+def _first_scale(model):
+    """By what the layers of Rescaling before the first layer with weights multiply pixels, taken together."""
+    scale, waiting = 1.0, list(model.layers)
+    while waiting:
+        layer = waiting.pop(0)
+        if isinstance(layer, keras.Model):
+            waiting[:0] = layer.layers
+        elif layer.weights:
+            break
+        elif isinstance(layer, layers.Rescaling):
+            scale *= float(np.max(np.abs(layer.scale)))
+    return scale
 
 
 def _probe(shape):

@@ -3,6 +3,8 @@
 Each function returns its argument in the form in which we compute with it, and changes no value.
 """
 
+import warnings
+
 import numpy as np
 
 
@@ -25,9 +27,15 @@ def checked_images(images, shape=None, *, dtypes=("float",)):
         raise TypeError(f"images: expected {expected}, got {images.dtype}{fix}")
     if images.ndim != 4:
         expected = "height, width, channels" if shape is None else ", ".join(map(str, shape))
-        raise ValueError(f"images: expected shape (n, {expected}), got {images.shape}; one alone is images[i : i + 1]")
+        grey = images.ndim == 2 or images.ndim == 3 and images.shape[-1] > 4
+        fix = "grey images need images[..., None]" if grey else "one alone is images[i : i + 1]"
+        raise ValueError(f"images: expected shape (n, {expected}), got {images.shape}; {fix}")
     if shape is not None and images.shape[1:] != tuple(shape):
-        raise ValueError(f"images: the network takes images of shape {tuple(shape)}, these have {images.shape[1:]}")
+        channels_first = (*images.shape[2:], images.shape[1]) == tuple(shape)
+        raise ValueError(
+            f"images: the network takes images of shape {tuple(shape)}, these have {images.shape[1:]}"
+            + ("; np.moveaxis(images, 1, -1) puts the channels last" if channels_first else "")
+        )
     if kind == "float":
         _refuse_other_ranges(images)
         images = images.astype(np.float32, copy=False)
@@ -36,16 +44,22 @@ def checked_images(images, shape=None, *, dtypes=("float",)):
 
 def _refuse_other_ranges(images):
     if not images.size or (images.min() >= 0 and images.max() <= 1):
+        if images.size and 0 < images.max() < 1.01 / 255:
+            warnings.warn(
+                f"images: no value is above {images.max():.3g}, so all are nearly black; were they divided by 255 twice?",
+                stacklevel=4,
+            )
         return
     if bad := int((~np.isfinite(images)).sum()):
         raise ValueError(f"images: {bad:,} of {images.size:,} values are nan or infinite; expected values in [0, 1]")
     low, high = float(images.min()), float(images.max())
+    trained_so = ", and if the network was trained on values as these are, put keras.layers.Rescaling({}) before it"
     if low > -0.01 and high < 1.01:
         fix = "; np.clip(images, 0, 1) removes what rounding added"
     elif low >= -1 and high <= 1:
-        fix = "; (images + 1) / 2 turns [-1, 1] into [0, 1]"
+        fix = "; (images + 1) / 2 turns [-1, 1] into [0, 1]" + trained_so.format("2, offset=-1")
     else:
-        fix = "; divide 0–255 by 255" if low >= 0 and high <= 255 else ""
+        fix = "; divide 0–255 by 255" + trained_so.format(255) if low >= 0 and high <= 255 else ""
     raise ValueError(f"images: expected values in [0, 1], got {low:.9g} to {high:.9g}{fix}")
 
 

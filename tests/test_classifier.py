@@ -212,6 +212,7 @@ class Unshaped(keras.Model):
 
 
 SCORES = sequential(layers.Dense(10))
+FROM_0_TO_255 = layers.Rescaling(1 / 127.5, offset=-1)
 REFUSED = {
     "several outputs": (lambda: wrapped(lambda i: [SOFTMAX(SCORES(i)), SCORES(i)]), "several outputs"),
     "a dictionary of outputs": (lambda: wrapped(lambda i: {"scores": SCORES(i)}), r"several outputs \(scores\)"),
@@ -230,6 +231,11 @@ REFUSED = {
     "whole numbers": (
         lambda: sequential(layers.Rescaling(1 / 255), layers.Dense(10), inputs=keras.Input((32, 32, 3), dtype="uint8")),
         "takes uint8",
+    ),
+    "images in 0–255": (lambda: keras.Sequential([image(), FROM_0_TO_255, SCORES]), r"takes 0–255.*Rescaling\(255\)"),
+    "images in 0–255, augmented": (
+        lambda: wrapped(lambda i: SCORES(keras.Sequential([layers.RandomFlip(), FROM_0_TO_255])(i))),
+        r"takes 0–255",
     ),
     "weights that are nan": (
         lambda: sequential(layers.Dense(10, kernel_initializer=keras.initializers.Constant(np.nan))),
@@ -254,6 +260,13 @@ def test_what_is_no_classifier_of_single_images_is_refused_by_name(kind, photos)
 def test_a_subclass_of_model_is_attacked_once_wrapped(photos):
     images, labels = photos
     assert np.any(attacks.fgsm(wrapped(Unshaped()), images, labels, EPSILON) != images)
+
+
+def test_the_advice_for_a_network_that_takes_0_to_255_is_right(network, photos):
+    images, labels = photos
+    tutorial = keras.Sequential([image(), layers.Rescaling(1 / 255), *network.layers])
+    advised = keras.Sequential([image(), layers.Rescaling(255), tutorial])
+    assert evaluation.accuracy(advised, images, labels) == evaluation.accuracy(network, images, labels)
 
 
 def test_an_operation_without_a_gradient_is_refused_by_attacks_and_judged_all_the_same(network, photos):

@@ -1,4 +1,5 @@
 import math
+import warnings
 
 import numpy as np
 import pytest
@@ -127,7 +128,10 @@ def test_calibration_tells_honest_from_boastful():
     ("images", "error", "words"),
     [
         (np.zeros((32, 32, 3), np.uint8), ValueError, "one alone"),
-        (np.full((1, 32, 32, 3), 255.0), ValueError, "divide 0–255 by 255"),
+        (np.full((1, 32, 32, 3), 255.0), ValueError, r"divide 0–255 by 255, and if .* was trained .*Rescaling\(255\)"),
+        (np.full((1, 32, 32, 3), -1.0), ValueError, r"turns .*and if .* was trained .*Rescaling\(2, offset=-1\)"),
+        (np.zeros((5, 32, 32), np.uint8), ValueError, r"grey images need images\[\.\.\., None\]"),
+        (np.zeros((5, 3, 32, 32), np.uint8), ValueError, r"np\.moveaxis\(images, 1, -1\)"),
         (np.zeros((1, 32, 32, 3), np.int64), TypeError, "uint8"),
         (np.zeros((1, 28, 28, 3), np.uint8), ValueError, "takes images of shape"),
     ],
@@ -135,6 +139,16 @@ def test_calibration_tells_honest_from_boastful():
 def test_bad_images_name_the_fix(network, images, error, words):
     with pytest.raises(error, match=words):
         evaluation.probabilities(network, images)
+
+
+def test_images_divided_by_255_twice_are_told(network, dataset):
+    images = data.to_float(dataset.x_test[:20])
+    with pytest.warns(UserWarning, match="divided by 255 twice"):
+        evaluation.predictions(network, images / 255)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        evaluation.predictions(network, images[:1] * 0)
+        evaluation.predictions(network, images / images.max() * 2 / 255)
 
 
 def test_any_kind_of_integer_is_a_label(network, dataset):
