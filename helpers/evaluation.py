@@ -71,11 +71,17 @@ def wilson_interval(successes, count):
     """The 95% confidence interval (low, high) of a fraction, from `successes` in `count` independent cases.
 
     Wilson's interval, which stays within [0, 1] and holds for few cases and for fractions near 0 and 1, too.
-    Raises ValueError unless 0 <= successes <= count and count >= 1. Taught in 04-evaluation.
+    Raises ValueError unless both are whole, 0 <= successes <= count and count >= 1. Taught in 04-evaluation.
     """
     if count < 1 or not 0 <= successes <= count:
         raise ValueError(f"successes={successes!r}, count={count!r}: expected 0 to count successes in one case or more")
-    low, high = stats.binomtest(int(successes), int(count)).proportion_ci(0.95, method="wilson")
+    whole = round(successes), round(count)
+    if max(abs(successes - whole[0]), abs(count - whole[1])) > 1e-6:
+        raise ValueError(
+            f"successes={successes!r}, count={count!r}: expected whole numbers; round(fraction * count) turns a fraction "
+            "into successes"
+        )
+    low, high = stats.binomtest(*whole).proportion_ci(0.95, method="wilson")
     return float(low), float(high)
 
 
@@ -134,7 +140,8 @@ def precision_and_recall(matrix):
 
 def _checked_probabilities(probability):
     probability = np.asarray(probability)
-    if probability.ndim != 2 or (probability < 0).any() or (abs(probability.sum(axis=1) - 1) > 1e-3).any():
+    sums = probability.sum(axis=1) if probability.ndim == 2 else np.array(np.nan)
+    if not ((probability >= 0).all() and (abs(sums - 1) <= 1e-3).all()):  # this way round, nan does not pass
         raise ValueError("probability: expected rows of probabilities that sum to 1; softmax(logits) gives them")
     return probability
 
@@ -183,6 +190,10 @@ def fit_temperature(scores, labels):
     Source: Guo et al. 2017, arXiv:1706.04599, section 4.2. Taught in 04-evaluation.
     """
     labels = checked_labels(labels, *scores.shape)
+    if len(scores) and (scores >= 0).all() and (abs(scores.sum(axis=1) - 1) <= 1e-3).all():
+        raise ValueError(
+            "scores: expected logits, got rows of probabilities that sum to 1; logits(model, images) gives them"
+        )
 
     def cross_entropy(log_temperature):
         return np.mean(tf.nn.sparse_softmax_cross_entropy_with_logits(labels, scores / np.exp(log_temperature)))

@@ -55,6 +55,10 @@ def test_wilson_interval_of_seven_of_eight():
     assert evaluation.wilson_interval(1, 1) == pytest.approx((0.2065, 1), abs=1e-4)
     with pytest.raises(ValueError, match="successes=9"):
         evaluation.wilson_interval(9, 8)
+    assert evaluation.wilson_interval(0.29 * 100, 100) == evaluation.wilson_interval(29, 100)  # 28.999999999999996
+    for fraction in (0.8, np.float32(0.8)):
+        with pytest.raises(ValueError, match=r"round\(fraction \* count\)"):
+            evaluation.wilson_interval(fraction, 1000)
 
 
 def test_paired_comparison_by_hand():
@@ -86,6 +90,13 @@ def test_fit_temperature_finds_the_one_that_labels_were_drawn_with(temperature):
     scores = rng.normal(0, 3, (20_000, 10))
     drawn = evaluation.softmax(scores / temperature).cumsum(axis=1) > rng.random((20_000, 1))
     assert evaluation.fit_temperature(scores, drawn.argmax(axis=1)) == pytest.approx(temperature, rel=0.05)
+
+
+def test_a_temperature_is_that_of_logits():
+    with pytest.raises(ValueError, match="expected logits"):
+        evaluation.fit_temperature(
+            evaluation.softmax(np.random.default_rng(0).normal(0, 3, (50, 10))), np.zeros(50, int)
+        )
 
 
 @pytest.mark.filterwarnings("error")
@@ -162,7 +173,7 @@ def test_logits_are_no_probabilities(use, network, dataset):
     images, labels = dataset.x_test[:20], dataset.y_test[:20]
     logits, probability = evaluation.logits(network, images), evaluation.probabilities(network, images)
     centred = logits - logits.mean(axis=1, keepdims=True)
-    for wrong in (logits, probability * 100, probability[0], centred + 0.1):
+    for wrong in (logits, probability * 100, probability[0], centred + 0.1, probability * np.nan):
         with pytest.raises(ValueError, match=r"sum to 1; softmax\(logits\) gives them"):
             use(wrong, labels, 2)
     with pytest.raises(ValueError, match="bins=0"):

@@ -161,6 +161,12 @@ def test_next_fooled_image(sliders, labels, attack, only):
             assert said.pop() == "nothing found" and sliders.image.value == start
 
 
+def test_networks_called_by_numbers(small, images, labels):
+    sliders = explorer.FgsmExplorer({1: small, 5: small}, images, labels)
+    sliders._seek(sliders.widget.children[-1], {"level": explorer.LAST}, [])
+    assert sliders.image.value != 0 and list(sliders.answer()) == ["1", "5"]
+
+
 def test_next_fooled_image_passes_many_that_were_wrong_already(small, images, labels):
     wrong = (labels + 1) % 10
     wrong[[2, 33]] = labels[[2, 33]]
@@ -209,6 +215,17 @@ def test_each_image_is_computed_once(sliders, monkeypatch):
             sliders.epsilon.value = step / 255
             sliders.answer()
     assert len(asked) == 2  # images 3 and 4; image 0 was there
+
+
+@pytest.mark.parametrize("attack", ["fgsm", "pgd"])
+def test_a_network_that_was_trained_on_is_asked_anew(sliders, small, attack):
+    sliders.widget.children[-1].attack, sliders.epsilon.value = attack, 8 / 255
+    before, weights = sliders.answer(), small.get_weights()
+    small.set_weights([-weight for weight in weights])
+    after = sliders.answer()
+    small.set_weights(weights)
+    assert abs(after.probabilities_before - before.probabilities_before).max() > 0.1
+    np.testing.assert_array_equal(sliders.answer().probabilities_after, before.probabilities_after)
 
 
 def test_an_interrupted_attack_does_no_harm(sliders, monkeypatch):

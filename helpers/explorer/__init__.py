@@ -72,7 +72,8 @@ class FgsmExplorer:
     """
 
     def __init__(self, model, images, labels, *, class_names=CLASS_NAMES, image_names=None):
-        self._models = model if isinstance(model, dict) else {getattr(model, "name", "network"): model}
+        models = model if isinstance(model, dict) else {getattr(model, "name", "network"): model}
+        self._models = {str(name): network for name, network in models.items()}
         if not self._models:
             raise ValueError("model={}: expected a network, or at least one {name: network}")
         classes = {name: classifier(network).classes for name, network in self._models.items()}
@@ -99,7 +100,7 @@ class FgsmExplorer:
         self.epsilon = ipywidgets.FloatSlider(
             max=LAST / 255, step=1 / 255, readout=False, description="ε", style=style, layout=layout
         )
-        names = [str(name) for name in self._models]
+        names = list(self._models)
         self._view = _View(
             names=self._names,
             labels=self._labels.tolist(),

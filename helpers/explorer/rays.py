@@ -3,6 +3,8 @@
 lanes.js is the same for pages without a kernel.
 """
 
+import zlib
+
 import numpy as np
 
 from .. import attacks, evaluation
@@ -29,7 +31,9 @@ class Rays:
 
         Of an attack in PATHS, only `level` is computed; other rows are nan until asked for.
         """
-        key, model = (name, index, attack, target if attack == "target" else None), self._models[name]
+        model = self._models[name]
+        weights = tuple(zlib.crc32(weight.numpy().tobytes()) for weight in model.weights)  # which may be trained on
+        key = (name, index, attack, target if attack == "target" else None, weights)
         image, one = to_float(self._images[index : index + 1]), [index]
         if attack not in PATHS:
             if key not in self._known:
