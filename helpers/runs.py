@@ -42,14 +42,16 @@ class Run:
 _COMPUTES = ("activation", "axis", "dilation_rate", "epsilon", "filters", "groups", "kernel_size", "momentum", "offset")
 _COMPUTES += ("padding", "pool_size", "rate", "scale", "center", "strides", "units", "use_bias")
 # Of layers without weights that no recorded network has.
-_COMPUTES += ("alpha", "interpolation", "max_value", "negative_slope", "size", "threshold")
+_COMPUTES += ("alpha", "cropping", "dims", "height", "interpolation", "max_value", "negative_slope", "size")
+_COMPUTES += ("target_shape", "threshold", "width")
 
 
 def digest(model):
     """SHA-256 of a network's layers, their configuration, the shapes of their weights, and its branches if it has any.
 
-    Equal for two networks that compute the same function of the same weights, whatever their dtype policy. Records and
-    checkpoints carry it, because weights also fit a network that does something else with them.
+    Equal for two networks that compute the same function of the same weights, whatever their dtype policy. What a
+    layers.Lambda computes is not seen. Records and checkpoints carry the digest, because weights also fit a network that
+    does something else with them.
     Raises ValueError for a network that holds another one, whose layers would not be seen.
     """
     rows = []
@@ -62,7 +64,8 @@ def digest(model):
         settings = layer.get_config()
         settings = {key: settings[key] for key in _COMPUTES if key in settings}
         rows.append((type(layer).__name__, settings, [list(weight.shape) for weight in layer.weights]))
-    return hashlib.sha256(json.dumps(rows + branches(model), sort_keys=True, default=str).encode()).hexdigest()
+    found = rows + branches(model) + _functions(model)
+    return hashlib.sha256(json.dumps(found, sort_keys=True, default=str).encode()).hexdigest()
 
 
 def branches(model):
@@ -74,6 +77,16 @@ def branches(model):
     origin = re.compile(r"'keras_history': \['(.+?)',")
     inputs = [[places[name] for name in origin.findall(str(layer["inbound_nodes"]))] for layer in listed]
     return [] if inputs == [[], *([place] for place in range(len(listed) - 1))] else inputs
+
+
+def _functions(model):
+    """What of a functional network are no layers, such as keras.ops.relu: kind, settings, and arguments but tensors."""
+    if isinstance(model, keras.Sequential):
+        return []
+    names, tensor = {layer.name for layer in model.layers}, re.compile(r"\{'class_name': '__keras_tensor__'.*?\}\}")
+    found = [each for each in model.get_config()["layers"] if each["name"] not in names]
+    found = [(each["class_name"], each["config"] | {"name": ""}, str(each["inbound_nodes"])) for each in found]
+    return [(kind, settings, tensor.sub("", arguments)) for kind, settings, arguments in found]
 
 
 def folder(name, dataset, root=RECORDED):

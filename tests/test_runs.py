@@ -160,9 +160,23 @@ def test_a_digest_is_of_how_branches_meet():
 def test_a_digest_is_of_what_layers_without_weights_compute():
     relu, elu, larger = keras.layers.ReLU, keras.layers.ELU, keras.layers.UpSampling2D
     pairs = [(relu(), relu(negative_slope=0.1)), (relu(), relu(max_value=6)), (elu(), elu(alpha=0.5))]
+    cropping, permute = keras.layers.Cropping2D, keras.layers.Permute
+    pairs += [(cropping(((0, 2), (0, 2))), cropping(((2, 0), (2, 0)))), (permute((1, 2, 3)), permute((2, 1, 3)))]
     for pair in (*pairs, (larger(), larger(interpolation="bilinear"))):
         one, other = (runs.digest(keras.Sequential([keras.Input((8, 8, 3)), layer])) for layer in pair)
         assert one != other, pair[1].get_config()
+
+
+def test_a_digest_is_of_what_functions_between_layers_compute():
+    def network(function, policy="float32"):
+        image = keras.Input((8, 8, 3))
+        return keras.Model(image, function(keras.layers.Conv2D(3, 3, dtype=policy)(image)))
+
+    functions = [keras.ops.relu, keras.ops.elu, lambda x: x * 2, lambda x: x * 3, lambda x: keras.ops.elu(x, 0.5)]
+    functions += [lambda x: x[:, ::-1], lambda x: x[:, :, ::-1], lambda x: keras.ops.mean(x, axis=1), lambda x: x]
+    found = [runs.digest(network(function)) for function in functions]
+    assert len(set(found)) == len(functions)
+    assert found == [runs.digest(network(function, "mixed_bfloat16")) for function in functions]  # and under new names
 
 
 def test_a_network_inside_a_network_is_refused_by_name():
