@@ -158,8 +158,12 @@ def build(name, dtype_policy="float32"):
     """A new, untrained network called `name` (one of NAMES).
 
     It computes in `dtype_policy`, "float32" or "mixed_bfloat16"; its weights and logits are float32 in both.
-    Raises ValueError for a name that is not in NAMES.
+    Raises ValueError for a name that is not in NAMES, and where Keras is set to channels first.
     """
+    if keras.config.image_data_format() != "channels_last":
+        raise ValueError(
+            'every network here has its channels last: keras.config.set_image_data_format("channels_last")'
+        )
     if name not in _BUILDERS:
         raise ValueError(f"name={name!r}: no network is called that; there are: {', '.join(NAMES)}")
     return with_dtype_policy(_BUILDERS[name], dtype_policy)
@@ -206,14 +210,22 @@ def layer_table(model):
     `shape` is its output's, without the batch axis. `multiply_adds` counts the products with weights for one image,
     those with the zeros of "same" padding included. `receptive_field` is the side in pixels of the square of the
     image that one output unit can depend on, and None where units no longer have a place in the image.
-    Raises ValueError for a network that is not a keras.Sequential. Taught in 02-architecture.
+    Raises ValueError for a network that is not a keras.Sequential, and for layers that are counted nowhere here. Taught
+    in 02-architecture.
     """
     rows, field, stride = [], 1, 1
     for layer in _chain(model):
         window = getattr(layer, "kernel_size", None) or getattr(layer, "pool_size", None)
         if window:
-            field += (window[0] - 1) * stride
+            dilation = getattr(layer, "dilation_rate", (1, 1))
+            if any(len(set(sides)) > 1 for sides in (window, layer.strides, dilation)):
+                raise ValueError(f"model: {layer.name} sees a window with unequal sides; only squares are counted here")
+            field += (window[0] - 1) * dilation[0] * stride
             stride *= layer.strides[0]
+        elif isinstance(layer, (layers.UpSampling2D, layers.Resizing)):
+            raise ValueError(
+                f"model: {layer.name} is a {type(layer).__name__}, whose receptive field is not counted here"
+            )
         *places, units = layer.output.shape[1:]
         kind, seen = type(layer).__name__, field if places else None
         rows.append(Layer(kind, (*places, units), layer.count_params(), _multiply_adds(layer), seen))
@@ -221,12 +233,22 @@ def layer_table(model):
 
 
 def multiply_adds(model):
-    """The multiply-adds of any network, also of one that branches, counted as in `layer_table`."""
+    """The multiply-adds of a network, also of one that branches, counted as in `layer_table`.
+
+    Raises ValueError for a layer with weights that are counted nowhere here, such as a network in the network.
+    """
     return sum(map(_multiply_adds, model.layers))
 
 
 def _multiply_adds(layer):
-    return math.prod((*layer.kernel.shape, *layer.output.shape[1:-1])) if hasattr(layer, "kernel") else 0
+    if isinstance(layer, (layers.Conv2D, layers.DepthwiseConv2D, layers.Dense)):
+        return math.prod((*layer.kernel.shape, *layer.output.shape[1:-1]))
+    if layer.weights and not isinstance(layer, layers.BatchNormalization):
+        raise ValueError(
+            f"model: {layer.name} is a {type(layer).__name__}, whose multiply-adds are not counted here; those of Conv2D, "
+            "DepthwiseConv2D and Dense are"
+        )
+    return 0
 
 
 def pre_activations(model, images):
@@ -239,7 +261,8 @@ def pre_activations(model, images):
     for layer in _chain(model):
         if hasattr(layer, "kernel"):
             multiply = layer.convolution_op if isinstance(layer, layers.Conv2D) else keras.ops.matmul
-            x = multiply(x, layer.kernel) + layer.bias
+            x = multiply(x, layer.kernel)
+            x = x if layer.bias is None else x + layer.bias
             sums.append(x.numpy())
             x = layer.activation(x)
         else:

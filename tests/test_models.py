@@ -19,7 +19,8 @@ def test_layer_table_of_the_lectures_network():
     assert [sum(convolutions[block : block + 2]) for block in (0, 2, 4)] == [10_321_920, 14_155_776, 14_155_776]
 
 
-def test_receptive_field_and_multiply_adds_by_experiment():
+@pytest.mark.parametrize("dilation", [1, 2])
+def test_receptive_field_and_multiply_adds_by_experiment(dilation):
     # All weights 1 and no ReLU: a unit's gradient is positive exactly on the pixels that it sees, and an output counts
     # how many of the ones in a picture were added up for it.
     linear = dict(padding="valid", kernel_initializer="ones")
@@ -28,7 +29,7 @@ def test_receptive_field_and_multiply_adds_by_experiment():
             keras.Input((40, 40, 2)),
             keras.layers.Conv2D(3, 5, strides=2, **linear),
             keras.layers.AveragePooling2D(2),
-            keras.layers.Conv2D(4, 3, **linear),
+            keras.layers.Conv2D(4, 3, dilation_rate=dilation, **linear),
         ]
     )
     images = tf.ones((1, 40, 40, 2))
@@ -47,6 +48,41 @@ def test_layer_table_refuses_what_may_branch():
     for function in (models.layer_table, lambda model: models.pre_activations(model, None)):
         with pytest.raises(ValueError, match="model: expected a keras.Sequential, got Functional"):
             function(branching)
+
+
+NOT_COUNTED = {
+    "SeparableConv2D": lambda: keras.layers.SeparableConv2D(4, 3),
+    "Conv2DTranspose": lambda: keras.layers.Conv2DTranspose(4, 3),
+    "Sequential": lambda: keras.Sequential([keras.layers.Conv2D(4, 3)]),
+    "UpSampling2D": keras.layers.UpSampling2D,
+    "unequal sides": lambda: keras.layers.Conv2D(4, (1, 3)),
+}
+
+
+@pytest.mark.parametrize("kind", NOT_COUNTED)
+def test_what_is_not_counted_is_refused_by_name(kind):
+    model = keras.Sequential([keras.Input((8, 8, 3)), NOT_COUNTED[kind]()])
+    uses = [models.layer_table] + [models.multiply_adds] * (kind in list(NOT_COUNTED)[:3])
+    for use in uses:
+        with pytest.raises(ValueError, match=f"model: {model.layers[0].name} .*{kind}.*counted"):
+            use(model)
+
+
+def test_layers_without_a_bias_have_sums_too(dataset, pictures):
+    network, images = runs.load("fast", dataset.name).model, pictures[0][:4]
+    sums = models.pre_activations(network, images)
+    assert len(sums) == 8
+    np.testing.assert_allclose(sums[-1], network(images, training=False), atol=1e-4)
+
+
+def test_channels_first_is_refused_with_the_setting_to_change():
+    keras.config.set_image_data_format("channels_first")
+    try:
+        for use in (lambda: models.build("vgg3"), lambda: runs.load("vgg3", "sketches")):
+            with pytest.raises(ValueError, match=r"set_image_data_format\(.channels_last.\)"):
+                use()
+    finally:
+        keras.config.set_image_data_format("channels_last")
 
 
 def test_pre_activations(network, pictures):
