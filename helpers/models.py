@@ -160,13 +160,19 @@ def build(name, dtype_policy="float32"):
     It computes in `dtype_policy`, "float32" or "mixed_bfloat16"; its weights and logits are float32 in both.
     Raises ValueError for a name that is not in NAMES, and where Keras is set to channels first.
     """
-    if keras.config.image_data_format() != "channels_last":
-        raise ValueError(
-            'every network here has its channels last: keras.config.set_image_data_format("channels_last")'
-        )
+    refuse_channels_first()
     if name not in _BUILDERS:
         raise ValueError(f"name={name!r}: no network is called that; there are: {', '.join(NAMES)}")
     return with_dtype_policy(_BUILDERS[name], dtype_policy)
+
+
+def refuse_channels_first():
+    """Raises ValueError where Keras is set to images with channels first: no network here takes these."""
+    if keras.config.image_data_format() != "channels_last":
+        raise ValueError(
+            "Keras is set to channels first, but the networks here take images with channels last: "
+            'keras.config.set_image_data_format("channels_last") sets it back'
+        )
 
 
 def with_dtype_policy(builder, dtype_policy):

@@ -100,6 +100,7 @@ def load(name, dataset, root=RECORDED):
     Raises FileNotFoundError where there is none, ValueError where weights and record do not belong together or one of
     them is damaged.
     """
+    models.refuse_channels_first()
     source = folder(name, dataset, root)
     command = f"python -m helpers.training {name} --dataset {dataset}"
     path = source / "record.json"

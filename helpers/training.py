@@ -20,6 +20,7 @@ from .backend import keras, tf
 from .checkpoint import Checkpoint
 from .commands import replace_what_cannot_be_printed
 from .recipes import RECIPES
+from .validation import checked_counts, checked_images, checked_labels
 
 # What a recipe with an attack adds: accuracy on the first ATTACK_EVAL_SIZE test images under the recipe's epsilon.
 UNDER_ATTACK = {"FGSM": "fgsm_accuracy", "PGD": "pgd_accuracy"}
@@ -83,10 +84,11 @@ def train(recipe, dataset, *, epochs=None, on_step=None, on_epoch=None, checkpoi
     every batch, `on_epoch(history)` after every epoch. The file `checkpoint` is written after every epoch
     and, where it exists, taken up: an interrupted training loses at most one epoch and sees the same batches.
     `build(network, dtype_policy)` makes the network.
-    Raises ValueError for a checkpoint of another recipe, data set or network, or of more epochs. Taught in 03-training.
+    Raises ValueError for a checkpoint of another recipe, data set or network, or of more epochs, and TypeError or
+    ValueError for images and labels that are not as in data.Dataset. Taught in 03-training.
     """
     recipe = dataclasses.replace(recipe, dtype_policy=dtype_policy_here(recipe))
-    epochs = epochs or recipe.epochs[dataset.name]
+    epochs = _checked_epochs(recipe, dataset, epochs)
     keras.utils.set_random_seed(recipe.seed)
     model = build(recipe.network, recipe.dtype_policy)
     if "whiten" in [layer.name for layer in model.layers]:
@@ -111,6 +113,18 @@ def train(recipe, dataset, *, epochs=None, on_step=None, on_epoch=None, checkpoi
             on_epoch(history)
     _to_evaluation_mode(final, model, optimizer, recipe, dataset)
     return runs.Run(final, runs.new_record(recipe, dataset, final, history))
+
+
+def _checked_epochs(recipe, dataset, epochs):
+    """How many epochs the recipe takes on this data set, whose arrays are checked before the first of them."""
+    images = checked_images(dataset.x_train, dtypes=("uint8",))
+    checked_labels(dataset.y_train, len(images), 10)
+    if epochs is None and dataset.name not in recipe.epochs:
+        known = ", ".join(recipe.epochs)
+        raise ValueError(f"epochs=None: the recipe says how many for {known}, not for {dataset.name}; pass epochs")
+    epochs = recipe.epochs[dataset.name] if epochs is None else epochs
+    checked_counts(epochs=epochs)
+    return epochs
 
 
 def _to_evaluation_mode(final, model, optimizer, recipe, dataset):
@@ -177,7 +191,7 @@ def _one_epoch(step, recipe, dataset, epoch, epochs, on_step):
         images = dataset.x_train[batch]
         if recipe.augment:
             images = augment_batch(images, mirrored[batch], rng)
-        loss, accuracy = (float(value) for value in step(images, dataset.y_train[batch]))
+        loss, accuracy = (float(value) for value in step(images, dataset.y_train[batch].astype(np.int64)))
         if np.isnan(loss):
             raise ValueError(
                 f"training has diverged: the loss of batch {done} is nan; lower the recipe's learning rate"

@@ -38,7 +38,7 @@ def test_receptive_field_and_multiply_adds_by_experiment(dilation):
         unit = model(images)[0, 2, 2, 0]
     rows = np.flatnonzero(tape.gradient(unit, images).numpy()[0].any(axis=(1, 2)))
     table = models.layer_table(model)
-    assert table[-1].receptive_field == len(rows) == np.ptp(rows) + 1
+    assert table[-1].receptive_field == np.ptp(rows) + 1
     assert table[0].multiply_adds == model.layers[0](images).numpy().sum()
 
 
@@ -79,7 +79,9 @@ def test_channels_first_is_refused_with_the_setting_to_change():
     keras.config.set_image_data_format("channels_first")
     try:
         for use in (lambda: models.build("vgg3"), lambda: runs.load("vgg3", "sketches")):
-            with pytest.raises(ValueError, match=r"set_image_data_format\(.channels_last.\)"):
+            with pytest.raises(
+                ValueError, match=r"^Keras is set to channels first.*set_image_data_format\(.channels_last.\)"
+            ):
                 use()
     finally:
         keras.config.set_image_data_format("channels_last")

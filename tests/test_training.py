@@ -52,6 +52,34 @@ def test_the_loss_falls_and_everything_is_recorded(few):
         assert all(row.keys() == new["accuracies"][0].keys() for row in kept["accuracies"]), f"{path}: train it anew"
 
 
+OWN = {
+    "labels as Keras gives them": ({"y_train": lambda y: y[:, None].astype(np.uint8)}, {}, r"try labels\.ravel\(\)"),
+    "labels that are floats": ({"y_train": lambda y: y.astype(float)}, {}, "expected integers"),
+    "labels of more classes": ({"y_train": lambda y: y + 10}, {}, "classes 0 to 9"),
+    "images that are floats": ({"x_train": data.to_float}, {}, "expected uint8 in 0–255, got float32"),
+    "no number of epochs": (
+        {"name": lambda _: "mine"},
+        {"epochs": None},
+        "for cifar10, sketches, not for mine; pass epochs",
+    ),
+    "no epochs at all": ({}, {"epochs": 0}, "epochs=0: expected a whole number of at least 1"),
+}
+
+
+@pytest.mark.parametrize("kind", OWN)
+def test_what_cannot_be_trained_on_names_the_fix(few, kind):
+    changes, options, words = OWN[kind]
+    own = dataclasses.replace(few, **{name: change(getattr(few, name)) for name, change in changes.items()})
+    with pytest.raises((TypeError, ValueError), match=words):
+        training.train(RECIPE, own, **({"epochs": 1} | options))
+
+
+@pytest.mark.parametrize("kind", ["int32", "uint8"])
+def test_labels_of_any_integers_are_trained_on(few, kind):
+    own = dataclasses.replace(few, name="mine", y_train=few.y_train.astype(kind), y_test=few.y_test.astype(kind))
+    assert training.train(RECIPE, own, epochs=1).record["dataset"]["name"] == "mine"
+
+
 def test_a_training_that_diverges_ends_with_the_cause_and_keeps_nothing_false(few, tmp_path):
     recipe = dataclasses.replace(RECIPE, learning_rate=1e20)
     with pytest.raises(ValueError, match="training has diverged: the loss of batch .* learning rate"):
