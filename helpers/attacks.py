@@ -37,7 +37,7 @@ def fgsm(model, images, labels, epsilon, *, targeted=False, loss="log-odds", bat
 
 def perturb(images, direction, epsilon):
     """`images` moved by epsilon along `direction` (−1, 0 or 1 for each pixel value), clipped to [0, 1], float32."""
-    moved = np.asarray(images, np.float32) + np.float32(epsilon) * direction
+    moved = checked_images(images) + np.float32(epsilon) * direction
     return np.clip(moved, 0, 1, out=moved)
 
 

@@ -31,12 +31,21 @@ def _quiet_start():
         os.close(nowhere)
 
 
-with _quiet_start():
-    import tensorflow as tf
+try:
+    with _quiet_start():
+        import tensorflow as tf
 
-    tf.zeros(1)  # the first operation, not the import, prints the last of the start-up lines
-    import keras
-    from keras import layers  # noqa: F401
+        tf.zeros(1)  # the first operation, not the import, prints the last of the start-up lines
+        import keras
+        from keras import layers  # noqa: F401
+except (AssertionError, AttributeError, OSError, ValueError) as error:
+    settings = os.path.join(os.environ.get("KERAS_HOME") or os.path.expanduser("~/.keras"), "keras.json")
+    if not os.path.exists(settings):
+        raise
+    raise ImportError(
+        f"TensorFlow or Keras does not start, probably because of {settings} ({type(error).__name__} {error}): delete it, "
+        "and Keras writes a new one"
+    ) from error
 
 if keras.config.backend() != "tensorflow":
     raise ImportError(

@@ -551,6 +551,13 @@ def test_bad_arguments_name_the_fix(network, pictures, change, error, words):
         attacks.fgsm(network, **arguments)
 
 
+def test_bytes_are_not_perturbed(pictures):
+    """On the scale from 0 to 1 they would all be white."""
+    images = (pictures[0][:2] * 255).astype(np.uint8)
+    with pytest.raises(TypeError, match="to_float"):
+        attacks.perturb(images, np.ones(images.shape), EPSILON)
+
+
 def test_uint8_labels_are_integers_too(network, pictures):
     images, labels = pictures
     ours = attacks.fgsm(network, images, labels.astype(np.uint8), EPSILON)

@@ -5,6 +5,8 @@ import os
 import subprocess
 import sys
 
+import pytest
+
 from helpers import data, evaluation, runs
 
 
@@ -50,6 +52,18 @@ def test_a_readers_own_settings_do_not_reach_the_recorded_networks(tmp_path):
     theirs = float(run(program, KERAS_HOME=str(tmp_path)).stdout.split()[-1])
     few = data.load("sketches").subset(10, 200)
     assert theirs == evaluation.accuracy(runs.load("vgg3", "sketches").model, few.x_test, few.y_test) > 0.8
+
+
+@pytest.mark.parametrize("content", ['{"floatx": "float8"}', '{"image_data_format": "channels-last"}', "[]", None])
+def test_settings_of_keras_that_are_damaged_are_named(content, tmp_path):
+    file = tmp_path / "keras.json"
+    file.mkdir() if content is None else file.write_text(content, encoding="utf-8")
+    run(
+        "try: import helpers.backend\n"
+        f"except ImportError as error: assert {str(file)!r} in str(error) and 'delete it' in str(error)\n"
+        "else: raise SystemExit('not refused')",
+        KERAS_HOME=str(tmp_path),
+    )
 
 
 def test_keras_with_another_backend_is_refused_by_name():

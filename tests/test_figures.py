@@ -7,6 +7,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.text import Text
 
 from helpers import data, figures, models
+from helpers.figures.training import live_curve
 
 NAMES = data.CLASS_NAMES
 
@@ -333,6 +334,13 @@ def test_live_curve_takes_a_training_of_three_batches(capsys):
     assert curve.points == [pytest.approx((3, 2.0, 0.1))] and curve.tests == [(3, 1.9, 0.2)]
 
 
+def test_the_dots_of_a_live_curve_are_of_the_part_that_was_evaluated():
+    curve = figures.LiveCurve()
+    curve.on_epoch({"validation_loss": [1.9], "validation_accuracy": [0.2]})
+    assert curve.tests == [(0, 1.9, 0.2)]
+    assert "dot: validation" in words(live_curve(curve.points, curve.tests, curve.part))
+
+
 LIVE = """
 from helpers import data, figures, recipes, training
 dataset = data.load("sketches").subset(5000, 100)
@@ -421,6 +429,24 @@ def test_attack_grid_shows_original_perturbation_and_adversarial_image_of_each(i
         first, change, last = shown[:, number]
         assert np.array_equal(first, original[number]) and np.array_equal(last, adversarial[number])
         assert np.allclose(change, figures.amplified(adversarial[number] - original[number], 0.1))
+
+
+def test_an_attack_of_size_0_changes_nothing(images):
+    original, half = data.to_float(images[:2]), np.full(10, 0.1)
+    whole = figures.attack_grid(original, original, ["a\nb\nc"] * 2, 0)
+    one = figures.adversarial_example(original[0], original[0], half, half, 3, NAMES, 0)
+    for axis in (*whole.axes[2:4], one.axes[1]):
+        assert (axis.images[0].get_array() == 0.5).all()
+
+
+@pytest.mark.parametrize("scale", [lambda x: x, lambda x: x.astype(float)])
+def test_images_in_0_to_255_are_refused_where_a_difference_is_shown(images, scale):
+    """The difference of bytes wraps around: nearly all of it would be white."""
+    original, half = scale(images[:2]), np.full(10, 0.1)
+    with pytest.raises((TypeError, ValueError), match="to_float|divide 0–255"):
+        figures.attack_grid(original, original, ["a\nb\nc"] * 2, 0.1)
+    with pytest.raises((TypeError, ValueError), match="to_float|divide 0–255"):
+        figures.adversarial_example(*original, half, half, 3, NAMES, 0.1)
 
 
 def test_sign_agreement():

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from ..validation import checked_images
 from .style import ATTACK_COLOURS, CLEAN, FAINT, FGSM, GREY, SMALLEST_FONT, label_lines, new_figure, styled
 
 EPSILON_AXIS = "ε (intensity levels out of 255)"
@@ -13,10 +14,14 @@ def adversarial_example(image, adversarial, before, after, label, names, epsilon
 
     `image` and `adversarial` are floats (32, 32, 3) in [0, 1], `before` and `after` probabilities (10,).
     """
+    image, adversarial = checked_images(np.stack([image, adversarial]))
     figure, axes = new_figure(columns=4, height=3.9, width_ratios=(1, 1, 1, 1.3))
     parts = (
         (image, f"original\n{names[before.argmax()]} {before.max():.0%}"),
-        (amplified(adversarial - image, epsilon), f"perturbation\n× {1 / (2 * epsilon):.0f}"),
+        (
+            amplified(adversarial - image, epsilon),
+            f"perturbation\n× {1 / (2 * epsilon):.0f}" if epsilon else "perturbation\nnone",
+        ),
         (adversarial, f"adversarial\n{names[after.argmax()]} {after.max():.0%}"),
     )
     for axis, (part, title) in zip(axes, parts, strict=False):
@@ -30,7 +35,7 @@ def adversarial_example(image, adversarial, before, after, label, names, epsilon
 
 def amplified(perturbation, epsilon):
     """A perturbation within ±epsilon as an image: grey is "unchanged", black and white are −epsilon and +epsilon."""
-    return np.clip(0.5 + perturbation / (2 * epsilon), 0, 1)
+    return np.clip(0.5 + perturbation / (2 * epsilon or 1), 0, 1)
 
 
 def _before_and_after(axis, before, after, label, names):
@@ -50,6 +55,7 @@ def attack_grid(images, adversarial, captions, epsilon):
     `images` and `adversarial` are floats (n, 32, 32, 3) in [0, 1], at most ten; the first line of each of the n captions
     stands above the original, up to two more below the adversarial image.
     """
+    images, adversarial = checked_images(images), checked_images(adversarial)
     figure, axes = new_figure(3, len(images), height=4.1, squeeze=False, gridspec_kw={"hspace": 0, "wspace": 0.02})
     for axis in axes.flat:
         axis.set(xticks=[], yticks=[])

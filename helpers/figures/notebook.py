@@ -73,7 +73,7 @@ class LiveCurve:
     """
 
     def __init__(self):
-        self.step, self.recent, self.points, self.tests = 0, [], [], []
+        self.step, self.recent, self.points, self.tests, self.part = 0, [], [], [], "test"
         self.handle = DisplayHandle()
 
     def __enter__(self):
@@ -97,7 +97,8 @@ class LiveCurve:
             self._redraw("training in progress")
 
     def on_epoch(self, history):
-        self.tests.append((self.step, history["test_loss"][-1], history["test_accuracy"][-1]))
+        self.part = "test" if "test_loss" in history else "validation"
+        self.tests.append((self.step, history[f"{self.part}_loss"][-1], history[f"{self.part}_accuracy"][-1]))
         self._redraw("training in progress")
 
     def _finish(self, begin):
@@ -106,10 +107,10 @@ class LiveCurve:
             text += f", the training loss has gone from {self.points[0][1]:.2f} to {self.points[-1][1]:.2f}"
         text += "."
         if self.tests:
-            text += f" After epoch {len(self.tests)}, the test accuracy is {self.tests[-1][2]:.0%}."
+            text += f" After epoch {len(self.tests)}, the {self.part} accuracy is {self.tests[-1][2]:.0%}."
         self._redraw(text)
         _caption(text)
 
     def _redraw(self, alt):
-        data = _png(live_curve(self.points, self.tests), alt)
+        data = _png(live_curve(self.points, self.tests, self.part), alt)
         self.handle.update(data, raw=True, metadata={"image/png": {"alt": alt}})

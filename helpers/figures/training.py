@@ -6,13 +6,16 @@ from .style import FAINT, GREY, INK, TEST, TRAIN, label_lines, new_figure, style
 
 
 @styled
-def live_curve(points, tests):
-    """Loss and accuracy against training steps; `points` and `tests` are lists of (step, loss, accuracy)."""
+def live_curve(points, tests, part):
+    """Loss and accuracy against training steps; `points` and `tests` are lists of (step, loss, accuracy).
+
+    `part` says on which images the second were taken, "test" or "validation".
+    """
     figure, axes = new_figure(columns=2, height=3.6)
     for column, (axis, label) in enumerate(zip(axes, ("cross-entropy (nats)", "accuracy (%)"), strict=True), start=1):
         scale = 100 if column == 2 else 1
         for place, (rows, colour, name, style) in enumerate(
-            ((points, TRAIN, "line: training", "-"), (tests, TEST, "dot: test", "o"))
+            ((points, TRAIN, "line: training", "-"), (tests, TEST, f"dot: {part}", "o"))
         ):
             axis.plot(
                 [row[0] for row in rows], [scale * row[column] for row in rows], style, color=colour, markersize=9
