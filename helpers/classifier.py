@@ -46,7 +46,7 @@ class Classifier:
         probe = tf.constant(_probe(self.shape))
         says = _outputs(model, probe)
         self.classes = says.shape[1]
-        if _are_probabilities(says, model.name):
+        if _are_probabilities(says, model):
             before, found = _proved(model, probe, says), "the logits before it"
             if before is None:
                 self._end, found = _logarithms, "the logarithms of its probabilities"
@@ -192,18 +192,28 @@ def _outputs(model, probe):
     return found
 
 
-def _are_probabilities(says, name):
+def _are_probabilities(says, model):
     """Whether the outputs are those of a softmax. Raises ValueError for others that are no logits."""
     if _sum_to_one(says):
         return True
+    if _last_function(model) in ("linear", "relu"):  # without bounds: small outputs are those of an untrained network
+        return False
     sums = says.sum(axis=1)
     if np.ptp(says) and says.min() >= 0 and (says.max() <= 1 or np.ptp(sums) < 0.01 * sums.mean()):
         range_ = f"{says.min():.3g} to {says.max():.3g}, sums {sums.min():.3g} to {sums.max():.3g}"
         raise ValueError(
-            f"model: the outputs of {name} look like neither logits nor a softmax ({range_}), but like sigmoids or "
+            f"model: the outputs of {model.name} look like neither logits nor a softmax ({range_}), but like sigmoids or "
             "scaled probabilities; let the network end in logits: its last layer without the activation"
         )
     return False
+
+
+def _last_function(model):
+    """The name of what a network computes last, such as "relu"."""
+    last = model.outputs[0]._keras_history[0]
+    if getattr(last, "outputs", None):  # not isinstance: a subclass of keras.Model may have none
+        return _last_function(last)
+    return getattr(last.activation, "__name__", "") if type(last) is layers.Dense else type(last).__name__.lower()
 
 
 def _sum_to_one(says):

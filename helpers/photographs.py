@@ -19,7 +19,7 @@ def photograph(file, *, name="the file", side=32, centre=(0.5, 0.5)):
     `file` is a path, which may begin with "~" and stand in quotation marks, or the bytes of a file, which errors call
     `name`. `centre` says where the square lies in an image that is not one, across and down, from 0 to 1. A camera's turns
     are undone, colours are converted by the file's own colour profile, transparent parts become white.
-    Raises FileNotFoundError, and ValueError for what is not an image or has more than Pillow's limit of some 90 million
+    Raises FileNotFoundError, TypeError for what is neither, and ValueError for what is not an image or has more than Pillow's limit of some 90 million
     pixels. Taught in notebooks/05-fgsm.
     """
     if isinstance(file, (bytes, bytearray, memoryview)):
@@ -47,13 +47,17 @@ def photograph(file, *, name="the file", side=32, centre=(0.5, 0.5)):
 
 
 def _found(file):
+    if not isinstance(file, (str, os.PathLike)):
+        raise TypeError(f"file: expected a path or the bytes of a file, got {type(file).__name__}")
     text = str(file).strip()
     if len(text) > 1 and text[0] == text[-1] and text[0] in "\"'":
         text = text[1:-1]
     path = Path(os.path.expanduser(text))  # Path's own raises RuntimeError for a user who is unknown
-    if path.is_dir():
+    if not text:
+        raise FileNotFoundError(f"file={file!r}: expected the path of a file")
+    if os.path.isdir(path):
         raise FileNotFoundError(f"{file}: this is a folder; name a file in it")
-    if not path.is_file():
+    if not os.path.isfile(path):  # unlike Path's own, not an error for a name that is too long
         raise FileNotFoundError(f"{file}: there is no such file" + (f" as {path}" if text.startswith("~") else ""))
     return path
 

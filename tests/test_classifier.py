@@ -155,6 +155,17 @@ def test_logits_through_a_relu_are_logits(network, photos):
     np.testing.assert_allclose(found.forward(photos[0]), np.maximum(network(photos[0]), 0), atol=1e-4)
 
 
+@pytest.mark.parametrize("head", [[layers.Dense(10, activation="relu")], [layers.Dense(10), layers.ReLU()]])
+def test_small_logits_of_an_untrained_network_are_logits(head, photos):
+    """Global pooling makes all of them alike, and many of them lie between 0 and 1."""
+    keras.utils.set_random_seed(0)
+    network = keras.Sequential(
+        [image(), layers.Conv2D(8, 3, activation="relu"), layers.GlobalAveragePooling2D(), *head]
+    )
+    for each in (network, keras.Sequential([image(), network])):
+        np.testing.assert_allclose(classifier(each).forward(photos[0]), network(photos[0]), atol=1e-5)
+
+
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("activation", [None, "softmax"])
 @pytest.mark.parametrize("policy", ["mixed_bfloat16", "bfloat16", "mixed_float16", "float16", "int8"])

@@ -96,6 +96,9 @@ def test_the_source_says_calmly_what_the_files_are(machine, folder, monkeypatch)
 
 def test_a_broken_cifar10_dir_is_an_error_even_where_another_copy_lies(machine, folder, tmp_path, monkeypatch):
     place(folder, machine / "cifar-10-batches-py")
+    monkeypatch.setenv("CIFAR10_DIR", "~nobody_of_this_name/cifar")
+    with pytest.raises(ValueError, match="CIFAR10_DIR=~nobody_of_this_name.*unset"):
+        data.load()
     monkeypatch.setenv("CIFAR10_DIR", str(tmp_path / "nowhere"))
     with pytest.raises(
         ValueError, match="CIFAR10_DIR=.*nowhere: no data_batch_1, .*test_batch there; set it to an extracted .*unset"
@@ -128,18 +131,19 @@ def test_without_a_network_two_lines_and_the_drawings(machine, capsys):
     assert data.load("sketches").name == "sketches" and capsys.readouterr().out == ""
 
 
-@pytest.mark.parametrize("way", ["argument", "variable"])
+@pytest.mark.parametrize("way", ["argument", "0", "false", "No"])
 def test_a_forbidden_download_asks_nobody(way, machine, monkeypatch, capsys):
-    if way == "variable":
-        monkeypatch.setenv("LECTURE_DOWNLOAD", "0")
-    assert data.load(download=way == "variable").name == "sketches"
-    reason = {"argument": "nothing was fetched", "variable": "LECTURE_DOWNLOAD=0 forbids"}[way]
+    variable = way != "argument"
+    if variable:
+        monkeypatch.setenv("LECTURE_DOWNLOAD", way)
+    assert data.load(download=variable).name == "sketches"
+    reason = f"LECTURE_DOWNLOAD={way} forbids" if variable else "nothing was fetched"
     printed = capsys.readouterr().out
     assert reason in printed and "make data" in printed and "asking" not in printed
     monkeypatch.setenv("LECTURE_DATASET", "cifar10")
     with pytest.raises(FileNotFoundError, match=f"{reason}.*make data.*CIFAR10_DIR.*LECTURE_DATASET=sketches"):
-        data.load(download=way == "variable")
-    if way == "variable":  # a command that is for CIFAR-10 alone does not offer the drawings
+        data.load(download=variable)
+    if variable:  # a command that is for CIFAR-10 alone does not offer the drawings
         with pytest.raises(SystemExit, match=f"{reason}.*make data.*cifar-10-batches-py$"):
             data.main()
 

@@ -275,6 +275,13 @@ def test_paths_and_all_kinds_of_bytes(tmp_path):
         photograph(tmp_path)
     with pytest.raises(FileNotFoundError, match="~nobody_of_this_name/mine.png: there is no such file"):
         photograph("~nobody_of_this_name/mine.png")
+    with pytest.raises(FileNotFoundError, match="there is no such file"):
+        photograph("x" * 5000)
+    for nothing in ("", " ", '""'):
+        with pytest.raises(FileNotFoundError, match="expected the path of a file"):
+            photograph(nothing)
+    with pytest.raises(TypeError, match="expected a path or the bytes of a file, got ndarray"):
+        photograph(large(COLOURS))
 
 
 @pytest.mark.parametrize("given", ["~/mine.png", '"~/mine.png"', "'{home}/mine.png'", " {home}/mine.png\n"])

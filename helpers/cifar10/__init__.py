@@ -27,6 +27,8 @@ def locate(download=True):
     """
     if found := find.find():
         return found
-    if not download or os.environ.get("LECTURE_DOWNLOAD") == "0":
-        raise FileNotFoundError("LECTURE_DOWNLOAD=0 forbids fetching it" if download else "nothing was fetched")
+    if not download:
+        raise FileNotFoundError("nothing was fetched")
+    if (said := os.environ.get("LECTURE_DOWNLOAD", "")).strip().lower() in ("0", "false", "no", "off"):
+        raise FileNotFoundError(f"LECTURE_DOWNLOAD={said} forbids fetching it")
     return "a download", fetch.into(find.keras_folder())

@@ -16,7 +16,7 @@ def find():
     Raises ValueError where CIFAR10_DIR names another folder, FileNotFoundError where there is no home folder.
     """
     if os.environ.get("CIFAR10_DIR"):
-        return "CIFAR10_DIR", _own_folder(Path(os.environ["CIFAR10_DIR"]).expanduser())
+        return "CIFAR10_DIR", _own_folder(Path(os.path.expanduser(os.environ["CIFAR10_DIR"])))
     for folder in FOLDERS:
         if not missing(keras_folder() / folder):
             return "Keras' cache", keras_folder() / folder
