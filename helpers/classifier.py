@@ -153,16 +153,16 @@ def _refuse_other_inputs(model):
 
 
 def _first_scale(model):
-    """By what the layers of Rescaling before the first layer with weights multiply pixels, taken together."""
-    scale, waiting = 1.0, list(model.layers)
+    """By what the layers of Rescaling in which a network begins multiply pixels, taken together."""
+    scale, waiting = 1.0, [model]
     while waiting:
-        layer = waiting.pop(0)
-        if isinstance(layer, keras.Model):
-            waiting[:0] = layer.layers
-        elif layer.weights:
+        first = waiting.pop(0)
+        if isinstance(first, keras.Model):
+            waiting[:0] = getattr(first, "operations", first.layers)  # in order; those of a Sequential are layers
+        elif isinstance(first, layers.Rescaling):
+            scale *= float(np.max(np.abs(first.scale)))
+        elif not (isinstance(first, layers.InputLayer) or type(first).__name__.startswith("Random")):  # augmentation
             break
-        elif isinstance(layer, layers.Rescaling):
-            scale *= float(np.max(np.abs(layer.scale)))
     return scale
 
 
@@ -188,7 +188,10 @@ def _outputs(model, probe):
         )
     found = tf.cast(found, tf.float64).numpy()
     if np.isnan(found).any():
-        raise ValueError(f"model: {model.name} returns nan for ordinary images; its weights may be damaged")
+        raise ValueError(
+            f"model: {model.name} returns nan for ordinary images; either its training has diverged (train it anew with a "
+            "lower learning rate), or its weights are damaged"
+        )
     return found
 
 

@@ -277,7 +277,12 @@ def test_the_advice_for_a_network_that_takes_0_to_255_is_right(network, photos):
     images, labels = photos
     tutorial = keras.Sequential([image(), layers.Rescaling(1 / 255), *network.layers])
     advised = keras.Sequential([image(), layers.Rescaling(255), tutorial])
-    assert evaluation.accuracy(advised, images, labels) == evaluation.accuracy(network, images, labels)
+    for each in (
+        advised,
+        wrapped(lambda i: tutorial(i * 255.0)),
+        wrapped(lambda i: tutorial(layers.ReLU()(i * 255.0))),
+    ):
+        assert evaluation.accuracy(each, images, labels) == evaluation.accuracy(network, images, labels)
 
 
 def test_an_operation_without_a_gradient_is_refused_by_attacks_and_judged_all_the_same(network, photos):
