@@ -671,7 +671,8 @@ pair = {name: networks[name] for name in ("vgg3", "airbench")}
 made_for = {
     name: attacks.fgsm(network, some, some_labels, named / 255, batch_size=50) for name, network in pair.items()
 }
-made_for |= {"no network: random-sign noise": attacks.random_sign_noise(some, named / 255, seed=0), "no perturbation": some}
+made_for["no network: random-sign noise"] = attacks.random_sign_noise(some, named / 255, seed=0)
+made_for["no perturbation"] = some
 on = {
     name: {made: evaluation.accuracy(network, moved, some_labels) for made, moved in made_for.items()}
     for name, network in pair.items()
