@@ -361,6 +361,8 @@ figures.show(
 
 # %% [markdown] tags=["core"] slideshow={"slide_type": "slide"}
 # ## The slides' attack, reviewed
+#
+# The slides compute `image + 0.1 * sign(gradient)` and draw the noise. What can go wrong?
 
 # %% [markdown] tags=["core"] slideshow={"slide_type": "fragment"}
 # | the slides' code | consequence | here |
@@ -376,9 +378,8 @@ figures.show(
 # %% [markdown] tags=["core", "notes"] slideshow={"slide_type": "notes"}
 # <details><summary>Speaker notes</summary>
 #
-# Treat this as a code review: published code has contained each of these errors. Before you show the table, ask what
-# can go wrong when x + ε·sign(∇ₓL) is computed and the noise is drawn; a class finds the first two rows by itself.
-# Optional sections measure the first three rows.
+# Treat this as a code review: published code has contained each of these errors. A class finds the first two rows
+# before it sees the table. Optional sections measure the first three.
 #
 # **They will ask:** *Then are the slides' results wrong?* No. The direction and the step are correct, and two of the
 # three images fool the network. What three images cannot show is how often the attack succeeds.

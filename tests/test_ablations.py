@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from helpers import ablations, data, evaluation, parallel, runs
+from helpers import ablations, data, evaluation, models, parallel, runs
 from helpers.backend import keras, layers
 
 
@@ -185,7 +185,7 @@ def test_one_seed_decides_nothing(tmp_path):
 def test_what_is_recorded_was_trained_under_one_budget(dataset):
     paths = sorted((runs.RECORDED / dataset / "ablations").glob("*.json"))
     assert paths
-    digests = set()
+    digests, costs = set(), {}
     for path in paths:
         record, (variant, seed) = json.loads(path.read_text(encoding="utf-8")), path.stem.rsplit("-", 1)
         changes, epochs = ablations.VARIANTS[variant], ablations.RECIPE.epochs[dataset]
@@ -196,7 +196,12 @@ def test_what_is_recorded_was_trained_under_one_budget(dataset):
         found = ablations.variant_result(variant, dataset)
         np.testing.assert_allclose(found.correct.mean(axis=1), found.accuracies)
         digests.add(record["dataset"]["digest"])
+        costs.setdefault(variant, set()).add((record["parameters"], record["multiply_adds"]))
+        assert "network_digest" not in record, f"{path.name}: it has no weights that a digest could belong to"
     assert len(digests) == 1
+    for variant, found in costs.items():
+        network = ablations.network(**{k: v for k, v in ablations.VARIANTS[variant].items() if k != "augment"})
+        assert found == {(network.count_params(), models.multiply_adds(network))}, f"{variant}: of another network"
 
 
 def test_the_command_says_when_nothing_is_missing(monkeypatch, capsys):
