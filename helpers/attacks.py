@@ -50,7 +50,7 @@ def gradient_sign(model, images, labels, *, loss="log-odds", batch_size=BATCH_SI
     """
     network, images, labels = _checked(model, images, labels, batch_size, loss)
     sign = _signs(network, images, labels, loss, batch_size)
-    _refuse_nan(network, sign)
+    network.refuse_nan("the gradient is", sign)
     _warn_of_zero_gradients(network, images, labels, sign, loss, batch_size)
     return sign
 
@@ -141,7 +141,7 @@ def pgd(model, images, labels, epsilon, *, step_size, steps, restarts=1, seed=0,
                 # as a momentum, has to go in and come out.
                 x, y, more = images[left], labels[left], min(LOOK, steps - done)
                 found[left] = moved = climb(*map(tf.constant, (x, moved, y)), epsilon, step_size, more).numpy()
-                _refuse_nan(network, moved)
+                network.refuse_nan("the gradient is", moved)
                 correct = network.forward(moved).argmax(axis=1) == y
                 left, moved = left[correct], moved[correct]
         sign = _signs(network, found[left], labels[left], "log-odds", batch_size)
@@ -220,10 +220,6 @@ def _checked(model, images, labels, batch_size, loss="log-odds"):
         )
     images = checked_images(images, network.shape)
     return network, images, checked_labels(labels, len(images), network.classes)
-
-
-def _refuse_nan(network, sign):
-    network.refuse_nan("the gradient is", sign)
 
 
 def _warn_of_zero_gradients(network, images, labels, sign, loss, batch_size):

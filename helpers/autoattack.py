@@ -21,11 +21,13 @@ ATTACKS = ("apgd-ce", "apgd-t", "fab-t", "square")  # the standard version
 def rebuild(model):
     """The same network as a torch.nn.Module, for images (n, 3, height, width) in [0, 1].
 
-    Raises ValueError for a network that branches, and one that names the layer where `model` holds one that no recorded
-    network has.
+    Raises ValueError for a network that is not a keras.Sequential, and one that names the layer where `model` holds one
+    that no recorded network has.
     """
-    if runs.branches(model):
-        raise ValueError(f"model: {model.name} branches, and helpers.autoattack rebuilds only chains of layers")
+    if not isinstance(model, keras.Sequential):
+        raise ValueError(
+            f"model: expected a keras.Sequential, got {type(model).__name__}; others may branch, or compute between layers"
+        )
     import torch
 
     steps = [step for layer in model.layers for step in _steps(layer, torch)]

@@ -19,8 +19,8 @@ def photograph(file, *, name="the file", side=32, centre=(0.5, 0.5)):
     `file` is a path, which may begin with "~" and stand in quotation marks, or the bytes of a file, which errors call
     `name`. `centre` says where the square lies in an image that is not one, across and down, from 0 to 1. A camera's turns
     are undone, colours are converted by the file's own colour profile, transparent parts become white.
-    Raises FileNotFoundError, TypeError for what is neither, and ValueError for what is not an image or has more than Pillow's limit of some 90 million
-    pixels. Taught in notebooks/05-fgsm.
+    Raises FileNotFoundError, TypeError for what is neither, and ValueError for what is not an image or has more than
+    Pillow's limit of some 90 million pixels. Taught in notebooks/05-fgsm.
     """
     if isinstance(file, (bytes, bytearray, memoryview)):
         file = io.BytesIO(file)

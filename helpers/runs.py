@@ -64,11 +64,11 @@ def digest(model):
         settings = layer.get_config()
         settings = {key: settings[key] for key in _COMPUTES if key in settings}
         rows.append((type(layer).__name__, settings, [list(weight.shape) for weight in layer.weights]))
-    found = rows + branches(model) + _functions(model)
+    found = rows + _branches(model) + _functions(model)
     return hashlib.sha256(json.dumps(found, sort_keys=True, default=str).encode()).hexdigest()
 
 
-def branches(model):
+def _branches(model):
     """For each layer, by place, the layers that it takes as inputs; nothing for a chain."""
     if isinstance(model, keras.Sequential):
         return []

@@ -276,7 +276,7 @@ figures.show(
 assert (gap > 0) == (temperature > 1) and errors[1] < errors[0]
 reasons = {
     True: "vgg3 was trained so long that the probabilities on its training images are close to 1",
-    False: "vgg3 is underconfident on its training images, too: training ended early, and it used dropout",
+    False: "vgg3 was trained with dropout, and not for long, which keeps probabilities away from 1",
 }
 print(f"A likely reason: {reasons[bool(gap > 0)]}.")
 

@@ -378,8 +378,8 @@ figures.show(
 # %% [markdown] tags=["core", "notes"] slideshow={"slide_type": "notes"}
 # <details><summary>Speaker notes</summary>
 #
-# Treat this as a code review: published code has contained each of these errors. A class finds the first two rows
-# before it sees the table. Optional sections measure the first three.
+# Treat this as a code review: published code has contained each of these errors. Let the class answer before you
+# show the table: it can guess the first two rows. Optional sections measure the first three.
 #
 # **They will ask:** *Then are the slides' results wrong?* No. The direction and the step are correct, and two of the
 # three images fool the network. What three images cannot show is how often the attack succeeds.

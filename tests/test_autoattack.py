@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from helpers import ablations, attacks, autoattack, evaluation, robustness, runs
+from helpers.backend import keras
 
 
 @pytest.fixture
@@ -53,6 +54,9 @@ def test_the_command_continues_after_the_last_attack_and_keeps_the_report(asked,
     assert after["AutoAttack"]["accuracy"] == after["AutoAttack"]["attacks"][-1]["accuracy"] <= 0.05
 
 
-def test_a_network_that_branches_is_refused_before_any_layer_is():
-    with pytest.raises(ValueError, match="branches"):
-        autoattack.rebuild(ablations.network(skip=True))
+def test_a_network_that_may_branch_or_compute_between_layers_is_refused():
+    image = keras.Input((32, 32, 3))
+    doubled = keras.Model(image, keras.layers.Dense(10)(keras.layers.Flatten()(image * 2)))
+    for network in (ablations.network(skip=True), doubled):
+        with pytest.raises(ValueError, match="keras.Sequential, got Functional"):
+            autoattack.rebuild(network)

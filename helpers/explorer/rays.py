@@ -32,7 +32,7 @@ class Rays:
         Of an attack in PATHS, only `level` is computed; other rows are nan until asked for.
         """
         model = self._models[name]
-        weights = tuple(zlib.crc32(weight.numpy().tobytes()) for weight in model.weights)  # which may be trained on
+        weights = tuple(zlib.crc32(weight.numpy()) for weight in model.weights)  # which may be trained on
         key = (name, index, attack, target if attack == "target" else None, weights)
         image, one = to_float(self._images[index : index + 1]), [index]
         if attack not in PATHS:
